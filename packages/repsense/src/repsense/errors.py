@@ -1,0 +1,70 @@
+"""The errors of RepSense.
+
+    RepSenseError
+    ├── MessageError        a message from the broker that cannot be used
+    ├── RecordingError      a recording on disk that cannot be read
+    ├── StreamError         a sensor's stream does not fit the model (`reason` says how)
+    ├── ManifestError       a model directory or its manifest cannot be used
+    └── ClassifierError     the network gave no answer
+        └── ClassifierUnavailableError   its server is away: worth another try
+
+Errors of libraries are translated into these where they are called; the cause stays chained.
+"""
+
+from enum import StrEnum
+
+__all__ = [
+    "ClassifierError",
+    "ClassifierUnavailableError",
+    "ManifestError",
+    "MessageError",
+    "RecordingError",
+    "RepSenseError",
+    "StreamError",
+    "StreamErrorReason",
+]
+
+
+class RepSenseError(Exception):
+    """Base of every error that RepSense raises on purpose; its text is fit for a user's eyes."""
+
+
+class MessageError(RepSenseError):
+    """A message is not what its topic promises; it is logged once, counted and dropped."""
+
+
+class RecordingError(RepSenseError):
+    """A recording cannot be read or lacks what is asked of it."""
+
+
+class StreamErrorReason(StrEnum):
+    """Why a sensor's stream cannot be classified by the model in use."""
+
+    MISSING_CHANNEL = "missing_channel"
+    """The model was trained with a channel that the sensor does not deliver."""
+    RATE_TOO_LOW = "rate_too_low"
+    """The sensor is slower than the model's rate; inventing samples in between would be a guess."""
+
+
+class StreamError(RepSenseError):
+    """A stream does not fit the model.
+
+    Attributes:
+        reason: The kind of misfit, for programs; the text is for people.
+    """
+
+    def __init__(self, reason: StreamErrorReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ManifestError(RepSenseError):
+    """A model directory has no usable version or its manifest is wrong."""
+
+
+class ClassifierError(RepSenseError):
+    """The network could not classify the windows that it was given."""
+
+
+class ClassifierUnavailableError(ClassifierError):
+    """The model server did not answer in time; the same call may succeed later."""

@@ -1,0 +1,182 @@
+"""The manifest of a model: everything that must be known to feed the network and to read its answer.
+
+A model is a directory of TensorFlow Serving: `<model>/<version>/saved_model.pb`. The manifest lies in
+`<version>/assets.extra/model.json`, beside `model.onnx`, which is the same network. The SavedModel returns it
+too, through its signature "manifest", so that a client of the model server needs no file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from repsense.channels import UNITS, Channel
+from repsense.errors import ManifestError
+from repsense.labels import Label
+
+__all__ = [
+    "Evaluation",
+    "GroupAccuracy",
+    "ModelManifest",
+    "Stillness",
+    "Training",
+    "latest_version",
+    "load_manifest",
+    "manifest_path",
+    "onnx_path",
+]
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Stillness(_Part):
+    """Below both of these, nothing moves in a window and it is not classified; see `windows.motion`."""
+
+    acceleration_m_s2: Annotated[float, Field(ge=0)]
+    angular_rate_rad_s: Annotated[float, Field(ge=0)]
+
+
+class Training(_Part):
+    """Where the network comes from."""
+
+    dataset: str
+    dataset_fingerprint: str
+    """SHA-256 of the data that it was trained on."""
+    groups: tuple[str, ...]
+    """The sessions or subjects whose recordings it saw."""
+    n_windows: int
+    seed: int
+    duration_s: float
+    configuration: dict[str, float | int | str | bool]
+    libraries: dict[str, str]
+    """Name and version of what computed it."""
+
+
+class GroupAccuracy(_Part):
+    """How the network did on one group while it was trained on the others."""
+
+    group: str
+    n_windows: int
+    accuracy: _Share
+
+
+class Evaluation(_Part):
+    """Figures measured on groups that the evaluated networks had not seen."""
+
+    method: str
+    """For instance "leave one session out"."""
+    accuracy: _Share
+    macro_f1: _Share
+    recall: dict[str, _Share]
+    """Per label, by its text."""
+    groups: tuple[GroupAccuracy, ...]
+
+
+class ModelManifest(_Part):
+    """What `assets.extra/model.json` holds."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    version: Annotated[int, Field(ge=1)]
+    created_at: AwareDatetime
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    """In the order of the network's outputs."""
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    """In the order of the network's inputs."""
+    units: dict[Channel, str]
+    sample_rate_hz: Annotated[float, Field(gt=0)]
+    window_size: Annotated[int, Field(ge=1)]
+    """Samples per window."""
+    stride: Annotated[int, Field(ge=1)]
+    """Samples from one window's start to the next one's."""
+    normalisation: Literal["in-graph"] = "in-graph"
+    """The network takes raw values in SI units; nothing outside it scales them."""
+    confidence_threshold: _Share
+    """Below this probability a window counts as "unknown"."""
+    stillness: Stillness | None = None
+    training: Training
+    evaluation: Evaluation | None = None
+    """None for a model that was trained without evaluation."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            msg = "labels: one is there twice"
+            raise ValueError(msg)
+        if self.units != {channel: UNITS[channel] for channel in self.channels}:
+            msg = f"units: must be {', '.join(f'{c} {UNITS[c]}' for c in self.channels)}"
+            raise ValueError(msg)
+        if self.stride > self.window_size:
+            msg = "stride: larger than window_size, samples would be left out"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window in seconds."""
+        return self.window_size / self.sample_rate_hz
+
+    @classmethod
+    def decode(cls, text: str | bytes, source: str) -> Self:
+        """Parse a manifest.
+
+        Args:
+            text: The JSON.
+            source: Where it comes from, for the error.
+
+        Raises:
+            ManifestError: In one line, if it is not a manifest.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "manifest"
+            msg = f"{source} is not a model manifest: {place}: {first['msg']}"
+            raise ManifestError(msg) from error
+
+
+def manifest_path(version_directory: Path) -> Path:
+    """Where the manifest lies in a model version's directory."""
+    return version_directory / "assets.extra" / "model.json"
+
+
+def onnx_path(version_directory: Path) -> Path:
+    """Where the ONNX form of the network lies in a model version's directory."""
+    return version_directory / "assets.extra" / "model.onnx"
+
+
+def latest_version(model_directory: Path) -> Path:
+    """The version directory with the highest number, as TensorFlow Serving picks it.
+
+    Raises:
+        ManifestError: If there is none.
+    """
+    versions = (
+        [path for path in model_directory.iterdir() if path.name.isdecimal() and path.is_dir()]
+        if model_directory.is_dir()
+        else []
+    )
+    if not versions:
+        msg = f"no model in {model_directory}: it needs a directory named by a version, such as {model_directory}/1"
+        raise ManifestError(msg)
+    return max(versions, key=lambda path: int(path.name))
+
+
+def load_manifest(version_directory: Path) -> ModelManifest:
+    """Read the manifest of a model version.
+
+    Raises:
+        ManifestError: If it is missing or wrong.
+    """
+    path = manifest_path(version_directory)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise ManifestError(msg) from error
+    return ModelManifest.decode(text, str(path))

@@ -1,0 +1,103 @@
+"""Every MQTT topic of RepSense; no other module spells one.
+
+    repsense/v1/sensors/<sensor-id>/samples          QoS 1, not retained
+    repsense/v1/sensors/<sensor-id>/status           QoS 1, retained
+    repsense/v1/sensors/<sensor-id>/classification   QoS 1, not retained
+    repsense/v1/sensors/<sensor-id>/truth            QoS 1, not retained; simulator and replay only
+    repsense/v1/gateways/<gateway-id>/status         QoS 1, retained, Last Will
+
+Ids are lower-case letters, digits and hyphens, so that they are safe in topics, file names and URLs.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+
+from pydantic import StringConstraints
+
+__all__ = [
+    "ID_PATTERN",
+    "GatewayId",
+    "SensorId",
+    "SensorTopic",
+    "Topic",
+    "all_gateways_topic",
+    "all_sensors_topic",
+    "gateway_status_topic",
+    "parse_topic",
+    "sensor_topic",
+]
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+SensorId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+GatewayId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+
+_ROOT = "repsense/v1"
+_ID = re.compile(ID_PATTERN)
+
+
+class SensorTopic(StrEnum):
+    """The last level of a sensor's topics."""
+
+    SAMPLES = "samples"
+    STATUS = "status"
+    CLASSIFICATION = "classification"
+    TRUTH = "truth"
+
+
+class Topic(NamedTuple):
+    """A parsed topic."""
+
+    owner: str
+    """"sensors" or "gateways"."""
+    id: str
+    kind: str
+    """The last level, for instance "samples"."""
+
+
+def sensor_topic(sensor_id: str, kind: SensorTopic) -> str:
+    """The topic of one sensor.
+
+    Raises:
+        ValueError: If the id would not be safe in a topic.
+    """
+    return f"{_ROOT}/sensors/{_checked(sensor_id)}/{kind}"
+
+
+def gateway_status_topic(gateway_id: str) -> str:
+    """The retained status topic of a gateway, where its Last Will appears too.
+
+    Raises:
+        ValueError: If the id would not be safe in a topic.
+    """
+    return f"{_ROOT}/gateways/{_checked(gateway_id)}/status"
+
+
+def all_sensors_topic(kind: SensorTopic) -> str:
+    """The filter that matches one kind of topic of every sensor."""
+    return f"{_ROOT}/sensors/+/{kind}"
+
+
+def all_gateways_topic() -> str:
+    """The filter that matches the status of every gateway."""
+    return f"{_ROOT}/gateways/+/status"
+
+
+def parse_topic(topic: str) -> Topic | None:
+    """Take a topic apart; None if it is not one of ours."""
+    prefix = f"{_ROOT}/"
+    levels = topic.removeprefix(prefix).split("/")
+    expected_levels = 3
+    if not topic.startswith(prefix) or len(levels) != expected_levels or not _ID.match(levels[1]):
+        return None
+    return Topic(*levels)
+
+
+def _checked(identifier: str) -> str:
+    if not _ID.match(identifier):
+        msg = (
+            f"{identifier!r} cannot be an id: use lower-case letters, digits and hyphens, "
+            "at most 63, beginning with a letter or digit"
+        )
+        raise ValueError(msg)
+    return identifier
