@@ -14,8 +14,6 @@ from typing import Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from repsense.channels import Channel
-
 __all__ = [
     "CLASSIFICATIONS",
     "INDEXES",
@@ -77,7 +75,7 @@ class SamplesDocument(TypedDict):
     first_sample_us: int
     last_sample_us: int
     sample_rate_hz: float
-    channels: list[Channel]
+    channels: list[str]
     samples: bytes
     """Row-major little-endian float32, shape (n_samples, n_channels), SI units."""
     simulated: bool
@@ -153,9 +151,10 @@ class SensorDocument(TypedDict):
     _id: str
     """The sensor's id."""
     stream_id: str
-    channels: list[Channel]
+    channels: list[str]
     sample_rate_hz: float
     first_seen_us: int
+    """Kept from the first time that the sensor was stored."""
     last_sample_us: int
     n_samples: int
     """Of the current stream, as are the next two."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from repsense.messages import SamplesMessage
-from repsense.timestamps import MICROSECONDS, to_epoch_us
+from repsense.timestamps import MICROSECONDS
 
 __all__ = ["Run", "StreamReassembler"]
 
@@ -58,9 +57,13 @@ class StreamReassembler:
     _next: int | None = None
     _held: dict[int, Run] = field(default_factory=dict)
 
-    def push(self, message: SamplesMessage) -> list[Run]:
-        """Take one message; return the runs that are now in order, oldest first."""
-        run = Run(message.sequence, to_epoch_us(message.first_sample_at), message.array())
+    @property
+    def n_held(self) -> int:
+        """How many messages wait for what is missing before them."""
+        return len(self._held)
+
+    def push(self, run: Run) -> list[Run]:
+        """Take the samples of one message; return the runs that are now in order, oldest first."""
         if self._next is None:
             self._next = run.sequence
         fresh = self._fresh_part(run)
@@ -69,11 +72,11 @@ class StreamReassembler:
         known = self._held.get(fresh.sequence)
         if known is None or known.end < fresh.end:
             self._held[fresh.sequence] = fresh
-        return self._release(give_up=self._is_overdue())
+        return self._release(give_up_all=False)
 
     def flush(self) -> list[Run]:
         """Give up everything that is missing and return what was held."""
-        return self._release(give_up=True)
+        return self._release(give_up_all=True)
 
     def _fresh_part(self, run: Run) -> Run | None:
         assert self._next is not None  # noqa: S101 - for the type checker; push() sets it
@@ -87,18 +90,17 @@ class StreamReassembler:
         first_sample_us = run.first_sample_us + round(n_old * MICROSECONDS / self.sample_rate_hz)
         return Run(run.sequence + n_old, first_sample_us, run.samples[n_old:])
 
-    def _is_overdue(self) -> bool:
-        assert self._next is not None  # noqa: S101 - as above
+    def _is_overdue(self, sequence: int) -> bool:
+        """Whether enough came after the held run at a sequence to give up what is missing before it."""
         newest = max(run.end for run in self._held.values())
-        first_held = min(self._held)
-        return first_held > self._next and newest - first_held > self.reorder_s * self.sample_rate_hz
+        return newest - sequence > self.reorder_s * self.sample_rate_hz
 
-    def _release(self, *, give_up: bool) -> list[Run]:
+    def _release(self, *, give_up_all: bool) -> list[Run]:
         released: list[Run] = []
         for sequence in sorted(self._held):
             assert self._next is not None  # noqa: S101 - as above
             if sequence > self._next:
-                if not give_up:
+                if not (give_up_all or self._is_overdue(sequence)):
                     break
                 self.n_lost += sequence - self._next
                 self._next = sequence

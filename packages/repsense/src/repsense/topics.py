@@ -88,13 +88,13 @@ def parse_topic(topic: str) -> Topic | None:
     prefix = f"{_ROOT}/"
     levels = topic.removeprefix(prefix).split("/")
     expected_levels = 3
-    if not topic.startswith(prefix) or len(levels) != expected_levels or not _ID.match(levels[1]):
+    if not topic.startswith(prefix) or len(levels) != expected_levels or not _ID.fullmatch(levels[1]):
         return None
     return Topic(*levels)
 
 
 def _checked(identifier: str) -> str:
-    if not _ID.match(identifier):
+    if not _ID.fullmatch(identifier):
         msg = (
             f"{identifier!r} cannot be an id: use lower-case letters, digits and hyphens, "
             "at most 63, beginning with a letter or digit"

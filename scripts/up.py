@@ -1,0 +1,105 @@
+"""Starts the native stack: the processes of the Procfile under honcho, until Ctrl-C.
+
+From the environment (each has a default):
+  REPSENSE_DATA                                       where data are kept: ./data
+  MQTT_PORT MONGODB_PORT API_PORT DASHBOARD_PORT METRICS_PORT
+  MODEL_URL                                           onnx:models/bodyweight
+  SENSOR   what follows `repsense-gateway`: simulator, "replay FILE --rate-hz 2" or "ble ADDRESS"
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import honcho.manager
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+
+_ROOT = Path(__file__).resolve().parent.parent
+_PORTS = {
+    "MQTT_PORT": (1883, "the broker"),
+    "MONGODB_PORT": (27017, "the database"),
+    "API_PORT": (8000, "the REST API"),
+    "DASHBOARD_PORT": (8501, "the dashboard"),
+    "METRICS_PORT": (9101, "the preprocessor's metrics"),
+}
+_KILL_AFTER_S = 3
+"""honcho waits 5 s before it kills what does not stop; everything is to be gone within 5."""
+
+
+class CannotStartError(Exception):
+    """Something that a person has to put right; the text says what."""
+
+
+def main() -> None:
+    """Check, start, and wait."""
+    try:
+        environment = _environment()
+        _check_ports(environment)
+    except CannotStartError as error:
+        sys.exit(f"RepSense: {error}")
+    honcho.manager.KILL_WAIT = _KILL_AFTER_S
+    manager = Manager()
+    for name, command in parse_procfile((_ROOT / "Procfile").read_text(encoding="utf-8")).processes.items():
+        manager.add_process(name, command, env=environment, cwd=str(_ROOT))
+    manager.loop()
+    stopped_by_person = manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}
+    sys.exit(0 if stopped_by_person else manager.returncode)
+
+
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    for name, (default, _) in _PORTS.items():
+        environment.setdefault(name, str(default))
+        if not environment[name].isdecimal() or not 0 < int(environment[name]) < 1 << 16:
+            msg = f"{name}={environment[name]} is not a port; it must be a number from 1 to 65535"
+            raise CannotStartError(msg)
+    data = Path(environment.setdefault("REPSENSE_DATA", str(_ROOT / "data"))).absolute()
+    environment["REPSENSE_DATA"] = str(data)
+    environment["NATS_STORE"] = str(data / "broker")
+    environment["MQTT_HOST"] = "127.0.0.1"
+    environment.setdefault("SENSOR", "simulator")
+    environment.setdefault("MODEL_URL", "onnx:models/bodyweight")
+    environment["MQTT_URL"] = f"mqtt://127.0.0.1:{environment['MQTT_PORT']}"
+    environment["MONGODB_URL"] = f"mongodb://127.0.0.1:{environment['MONGODB_PORT']}/repsense"
+    environment["API_URL"] = f"http://127.0.0.1:{environment['API_PORT']}"
+    for folder in (data / "broker", data / "database"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            msg = (
+                f"cannot write to {folder} ({error.strerror}); make it writable or set REPSENSE_DATA to another"
+            )
+            raise CannotStartError(msg) from error
+    return environment
+
+
+def _check_ports(environment: dict[str, str]) -> None:
+    taken: dict[str, str] = {}
+    for name, (_, owner) in _PORTS.items():
+        port = environment[name]
+        if port in taken.values():
+            msg = f"{name}={port} is given twice; every port must be another one"
+            raise CannotStartError(msg)
+        taken[name] = port
+        with contextlib.closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", int(port)))
+            except OSError as error:
+                msg = (
+                    f"port {port} for {owner} is taken ({error.strerror}); "
+                    f"stop what uses it, or choose another: {name}={int(port) + 10} make up"
+                )
+                raise CannotStartError(msg) from error
+
+
+if __name__ == "__main__":
+    main()

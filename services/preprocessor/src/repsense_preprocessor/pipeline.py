@@ -1,0 +1,442 @@
+"""What happens to a batch of messages: reassemble, resample, window, classify, smooth, find sets.
+
+The three steps of a batch can be tried again one by one: `extract` changes the state of the streams and cannot fail
+for a reason outside; `classify` (in the service) only reads; `conclude` changes the state of the sensors and returns
+all that must be stored and published.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repsense.channels import channel_indices
+from repsense.documents import (
+    ClassificationDocument,
+    LabelDocument,
+    SamplesDocument,
+    SensorDocument,
+    SetDocument,
+    WorkoutDocument,
+)
+from repsense.errors import MessageError, StreamError, StreamErrorReason
+from repsense.labels import Label
+from repsense.manifest import ModelManifest
+from repsense.messages import ClassificationMessage, SamplesMessage, UnclassifiedReason
+from repsense.resampling import Resampler
+from repsense.streams import Run, StreamReassembler
+from repsense.timestamps import MICROSECONDS, to_epoch_us
+from repsense.windows import SlidingWindower, Window, motion
+from repsense_preprocessor.results import WindowResult, samples_document, sensor_document
+from repsense_preprocessor.sets import SetRules, SetTracker
+from repsense_preprocessor.smoothing import LabelSmoother
+
+__all__ = ["History", "Outcome", "Pipeline", "PipelineRules", "SensorHistory", "StreamHistory", "WindowTask"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_UPKEEP_INTERVAL_S = 0.25
+"""How often streams without a message are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRules:
+    """What can be tuned.
+
+    Attributes:
+        min_windows: Windows in a row that must agree before a label changes.
+        reorder_s: How long missing samples are waited for, in seconds of samples that came after them.
+        silence_s: After this long without a message a stream counts as silent: its set is closed.
+        forget_s: After this long a silent stream is forgotten; should it go on, it is picked up from the database.
+        sensor_interval_s: How often a sensor's document is brought up to date.
+        sets: When sets end.
+    """
+
+    min_windows: int = 2
+    reorder_s: float = 0.5
+    silence_s: float = 10.0
+    forget_s: float = 600.0
+    sensor_interval_s: float = 5.0
+    sets: SetRules = field(default_factory=SetRules)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHistory:
+    """What is stored of a stream's last seconds."""
+
+    runs: Sequence[Run] = ()
+    """Samples before the message that asks, oldest first."""
+    classifications: Sequence[ClassificationDocument] = ()
+    """Of windows that begin no earlier than these samples."""
+    sensor: SensorDocument | None = None
+    """With the counts of the stream so far, if it was the sensor's newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorHistory:
+    """What is stored of a sensor's newest workout."""
+
+    workout: WorkoutDocument | None = None
+    sets: Sequence[SetDocument] = ()
+
+
+class History(Protocol):
+    """What was stored before this process began."""
+
+    def sensor(self, sensor_id: str) -> SensorHistory:
+        """The newest workout of a sensor and its sets."""
+        ...
+
+    def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
+        """The stream's samples before a message, back to so many microseconds before it."""
+        ...
+
+    def sensors_with_open_set(self) -> list[str]:
+        """The sensors whose set was still going on."""
+        ...
+
+
+@dataclass(slots=True)
+class _Sensor:
+    tracker: SetTracker
+    stored_at_s: float = float("-inf")
+    """When its document was last brought up to date."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    sensor_id: str
+    stream_id: str
+    opened_by: SamplesMessage
+    reassembler: StreamReassembler
+    smoother: LabelSmoother
+    columns: list[int]
+    """Of the model's channels among the sensor's; empty if the model does not fit."""
+    resampler: Resampler | None = None
+    windower: SlidingWindower | None = None
+    problem: str | None = None
+    known: dict[int, ClassificationDocument] = field(default_factory=dict)
+    """Stored results by window start, of windows that are being cut again after a restart."""
+    n_samples: int = 0
+    last_sample_us: int = 0
+    last_message_s: float = 0.0
+    silent: bool = False
+
+
+@dataclass(slots=True)
+class WindowTask:
+    """A window and what became of it on the way to its classification."""
+
+    stream: _Stream
+    window: Window
+    known: ClassificationDocument | None
+    unclassified_reason: UnclassifiedReason | None = None
+    probabilities: NDArray[np.float32] | None = None
+    """(n_classes,) float32; None before it is classified, or if it is not to be."""
+
+    @property
+    def needs_classifying(self) -> bool:
+        """Whether the network has to look at it."""
+        return self.unclassified_reason is None and self.probabilities is None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch leads to; it is stored as a whole before any of its messages is acknowledged."""
+
+    samples: list[SamplesDocument] = field(default_factory=list)
+    classifications: list[ClassificationDocument] = field(default_factory=list)
+    sets: dict[str, SetDocument] = field(default_factory=dict)
+    workouts: dict[str, WorkoutDocument] = field(default_factory=dict)
+    sensors: dict[str, SensorDocument] = field(default_factory=dict)
+    messages: list[ClassificationMessage] = field(default_factory=list)
+
+
+class Pipeline:
+    """The state of all sensors, and how messages change it."""
+
+    def __init__(self, manifest: ModelManifest, history: History, rules: PipelineRules, now_s: float) -> None:
+        """Begin with what is stored.
+
+        Args:
+            manifest: Of the model that will classify.
+            history: What was stored before.
+            rules: What can be tuned.
+            now_s: A clock that only runs forward, in seconds; later calls go by the same one.
+        """
+        self._manifest = manifest
+        self._history = history
+        self._rules = rules
+        self._sensors: dict[str, _Sensor] = {}
+        self._streams: dict[str, _Stream] = {}
+        span_s = manifest.window_s + rules.min_windows * manifest.stride / manifest.sample_rate_hz + rules.reorder_s + 1
+        self._history_span_us = round(span_s * MICROSECONDS)
+        self._began_s = now_s
+        self._upkeep_s = now_s
+        self._left_open = history.sensors_with_open_set()
+
+    @property
+    def n_streams(self) -> int:
+        """How many streams are being followed."""
+        return len(self._streams)
+
+    def extract(self, messages: Iterable[SamplesMessage], outcome: Outcome, now_s: float) -> list[WindowTask]:
+        """Cut the windows that a batch completes.
+
+        Args:
+            messages: In order of arrival.
+            outcome: Takes the samples to be stored.
+            now_s: The time.
+
+        Returns:
+            The windows, oldest first within each stream. Those with `needs_classifying` have to be classified.
+        """
+        tasks: list[WindowTask] = []
+        for message in messages:
+            stream = self._streams.get(message.stream_id)
+            if stream is None:
+                stream, runs = self._open_stream(message, outcome)
+                tasks += self._cut(stream, runs)
+            try:
+                _check_unchanged(stream.opened_by, message)
+            except MessageError as error:
+                _LOGGER.warning("%s: a message is dropped: %s", message.sensor_id, error)
+                continue
+            stream.last_message_s = now_s
+            stream.silent = False
+            first_us = to_epoch_us(message.first_sample_at)
+            n_samples = len(message.samples)
+            last_us = first_us + round((n_samples - 1) * MICROSECONDS / message.sample_rate_hz)
+            stream.n_samples += n_samples
+            stream.last_sample_us = max(stream.last_sample_us, last_us)
+            samples = message.array()
+            outcome.samples.append(samples_document(message, samples, first_us, last_us))
+            tasks += self._cut(stream, stream.reassembler.push(Run(message.sequence, first_us, samples)))
+        if now_s - self._upkeep_s >= _UPKEEP_INTERVAL_S:
+            tasks += self._give_up_missing(now_s)
+        self._mark_still(tasks)
+        return tasks
+
+    def conclude(self, tasks: Sequence[WindowTask], outcome: Outcome, now_s: float) -> None:
+        """Smooth, find sets, and write down everything that a batch led to.
+
+        Args:
+            tasks: What `extract` returned, classified.
+            outcome: Takes the documents and messages.
+            now_s: The time.
+        """
+        for task in tasks:
+            self._conclude_window(task, outcome)
+        if now_s - self._upkeep_s >= _UPKEEP_INTERVAL_S:
+            self._upkeep_s = now_s
+            self._close_left_open(outcome, now_s)
+            for stream in list(self._streams.values()):
+                self._keep_up(stream, outcome, now_s)
+
+    def _sensor(self, sensor_id: str) -> _Sensor:
+        if sensor_id not in self._sensors:
+            stored = self._history.sensor(sensor_id)
+            self._sensors[sensor_id] = _Sensor(
+                SetTracker(sensor_id, self._manifest, self._rules.sets, sets=stored.sets, workout=stored.workout)
+            )
+        return self._sensors[sensor_id]
+
+    def _open_stream(self, message: SamplesMessage, outcome: Outcome) -> tuple[_Stream, list[Run]]:
+        """Begin a stream; where it began before this process, return its last stored samples."""
+        sensor_id = message.sensor_id
+        sensor = self._sensor(sensor_id)
+        stream = _Stream(
+            sensor_id=sensor_id,
+            stream_id=message.stream_id,
+            opened_by=message,
+            reassembler=StreamReassembler(message.sample_rate_hz, self._rules.reorder_s),
+            smoother=LabelSmoother(self._manifest.confidence_threshold, self._rules.min_windows),
+            columns=[],
+        )
+        try:
+            stream.columns = self._columns(message)
+            stream.resampler = Resampler(message.sample_rate_hz, self._manifest.sample_rate_hz)
+            stream.windower = SlidingWindower(
+                self._manifest.window_size, self._manifest.stride, self._manifest.sample_rate_hz
+            )
+        except StreamError as error:
+            stream.problem = str(error)
+        runs: list[Run] = []
+        if message.sequence == 0:
+            self._keep_sets(sensor.tracker, sensor.tracker.begin_stream(to_epoch_us(message.first_sample_at)), outcome)
+        else:
+            stored = self._history.stream(message, self._history_span_us)
+            model = (self._manifest.name, self._manifest.version)
+            stream.known = {
+                document["window_start_us"]: document
+                for document in stored.classifications
+                if (document["model_name"], document["model_version"]) == model
+            }
+            runs = [run for stored_run in stored.runs for run in stream.reassembler.push(stored_run)]
+            if stored.sensor is not None:
+                stream.n_samples = stored.sensor["n_samples"]
+                stream.reassembler.n_lost = stored.sensor["n_lost"]
+                stream.reassembler.n_duplicate = stored.sensor["n_duplicate"]
+        sensor.stored_at_s = float("-inf")
+        self._streams[message.stream_id] = stream
+        _LOGGER.info(
+            "%s: new stream at %g Hz%s%s",
+            sensor_id,
+            message.sample_rate_hz,
+            f", going on at sample {message.sequence}" if message.sequence else "",
+            f"; not classified: {stream.problem}" if stream.problem else "",
+        )
+        return stream, runs
+
+    def _columns(self, message: SamplesMessage) -> list[int]:
+        try:
+            return channel_indices(message.channels, self._manifest.channels)
+        except KeyError as error:
+            missing = [c for c in self._manifest.channels if c not in message.channels]
+            text = (
+                f"the sensor has no {', '.join(missing)}, which the model {self._manifest.name} needs: "
+                "use a sensor with these channels or train a model without them"
+            )
+            raise StreamError(StreamErrorReason.MISSING_CHANNEL, text) from error
+
+    def _cut(self, stream: _Stream, runs: Iterable[Run]) -> list[WindowTask]:
+        if stream.resampler is None or stream.windower is None:
+            return []
+        tasks = []
+        for run in runs:
+            fitting = Run(run.sequence, run.first_sample_us, run.samples[:, stream.columns])
+            for window in stream.windower.push(stream.resampler.push(fitting)):
+                task = WindowTask(stream, window, stream.known.pop(window.start_us, None))
+                if window.samples is None:
+                    task.unclassified_reason = "gap"
+                elif task.known is not None and task.known["probabilities"] is not None:
+                    task.probabilities = np.asarray(task.known["probabilities"], dtype=np.float32)
+                tasks.append(task)
+        return tasks
+
+    def _give_up_missing(self, now_s: float) -> list[WindowTask]:
+        """Stop waiting for lost samples where nothing comes that would show them to be lost."""
+        return [
+            task
+            for stream in self._streams.values()
+            if stream.reassembler.n_held and now_s - stream.last_message_s > self._rules.reorder_s
+            for task in self._cut(stream, stream.reassembler.flush())
+        ]
+
+    def _mark_still(self, tasks: Sequence[WindowTask]) -> None:
+        floors = self._manifest.stillness
+        windows = [task.window.samples for task in tasks if task.window.samples is not None]
+        if floors is None or not windows:
+            return
+        acceleration, angular_rate = motion(np.stack(windows), self._manifest.channels)
+        still = (acceleration < floors.acceleration_m_s2) & (angular_rate < floors.angular_rate_rad_s)
+        complete = (task for task in tasks if task.window.samples is not None)
+        for task, is_still in zip(complete, still, strict=True):
+            if is_still:
+                task.unclassified_reason = "still"
+
+    def _conclude_window(self, task: WindowTask, outcome: Outcome) -> None:
+        stream, window = task.stream, task.window
+        tracker = self._sensors[stream.sensor_id].tracker
+        labels = self._manifest.labels
+        if task.known is None:
+            smoothed = stream.smoother.update(task.probabilities)
+        else:
+            smoothed = stream.smoother.restore(self._label_index(task.known["label"]), task.probabilities)
+        label = None if smoothed.label is None else labels[smoothed.label]
+        simulated = stream.opened_by.simulated
+        self._keep_sets(
+            tracker,
+            tracker.update(window.start_us, window.end_us, label, smoothed.confidence, simulated=simulated),
+            outcome,
+        )
+        if task.known is not None:
+            return
+        running = tracker.running if label is not None else None
+        result = WindowResult(
+            sensor_id=stream.sensor_id,
+            stream_id=stream.stream_id,
+            window=window,
+            label=label,
+            confidence=smoothed.confidence,
+            probabilities=task.probabilities,
+            unclassified_reason=task.unclassified_reason,
+            running_set=running,
+            simulated=simulated,
+        )
+        outcome.classifications.append(result.document(self._manifest))
+        outcome.messages.append(result.message(self._manifest))
+
+    def _keep_up(self, stream: _Stream, outcome: Outcome, now_s: float) -> None:
+        """Notice silence, and bring the sensor's document up to date now and then."""
+        sensor = self._sensors[stream.sensor_id]
+        silent_s = now_s - stream.last_message_s
+        if silent_s > self._rules.forget_s:
+            del self._streams[stream.stream_id]
+            if all(other.sensor_id != stream.sensor_id for other in self._streams.values()):
+                del self._sensors[stream.sensor_id]
+            return
+        turned_silent = not stream.silent and silent_s > self._rules.silence_s
+        if turned_silent:
+            stream.silent = True
+            if all(s.silent for s in self._streams.values() if s.sensor_id == stream.sensor_id):
+                self._keep_sets(sensor.tracker, sensor.tracker.close(), outcome)
+        if turned_silent or (not stream.silent and now_s - sensor.stored_at_s >= self._rules.sensor_interval_s):
+            sensor.stored_at_s = now_s
+            outcome.sensors[stream.sensor_id] = sensor_document(
+                stream.opened_by,
+                stream.reassembler,
+                n_samples=stream.n_samples,
+                last_sample_us=stream.last_sample_us,
+                problem=stream.problem,
+            )
+
+    def _close_left_open(self, outcome: Outcome, now_s: float) -> None:
+        """Close the sets of sensors that did not come back after this process began."""
+        if not self._left_open or now_s - self._began_s <= self._rules.silence_s:
+            return
+        for sensor_id in self._left_open:
+            if sensor_id not in self._sensors:
+                tracker = self._sensor(sensor_id).tracker
+                self._keep_sets(tracker, tracker.close(), outcome)
+                del self._sensors[sensor_id]
+        self._left_open = []
+
+    @staticmethod
+    def _keep_sets(tracker: SetTracker, changed: Sequence[SetDocument], outcome: Outcome) -> None:
+        for document in changed:
+            outcome.sets[document["_id"]] = document
+            if document["state"] == "closed":
+                _LOGGER.info(
+                    "%s: set of %s, %.1f s, %d windows, confidence %.2f",
+                    document["sensor_id"],
+                    document["exercise"]
+                    if document["form"] is None
+                    else f"{document['exercise']} ({document['form']})",
+                    (document["ended_us"] - document["started_us"]) / MICROSECONDS,
+                    document["n_windows"],
+                    document["confidence"],
+                )
+        if changed and tracker.workout is not None:
+            outcome.workouts[tracker.workout["_id"]] = tracker.workout
+
+    def _label_index(self, stored: LabelDocument | None) -> int | None:
+        return None if stored is None else self._manifest.labels.index(Label(**stored))
+
+
+def _check_unchanged(first: SamplesMessage, message: SamplesMessage) -> None:
+    """Refuse a message that breaks what a stream promises.
+
+    Raises:
+        MessageError: If sensor, channels or rate are not those of the stream's first message.
+    """
+    for name in ("sensor_id", "channels", "sample_rate_hz"):
+        before, now = getattr(first, name), getattr(message, name)
+        if before != now:
+            text = (
+                f"{name} changed from {before} to {now} within stream {message.stream_id}; a change needs a new stream"
+            )
+            raise MessageError(text)

@@ -1,0 +1,189 @@
+"""Sets and workouts: from labels in time to what a person remembers having done."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from repsense.documents import SetDocument, WorkoutDocument, sensor_key
+from repsense.labels import Label
+from repsense.manifest import ModelManifest
+from repsense.timestamps import MICROSECONDS
+
+__all__ = ["SetRules", "SetTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetRules:
+    """When a set ends and what counts as one.
+
+    Attributes:
+        max_pause_s: A set goes on over a pause (unknown, still, signal lost) of up to this long.
+        min_windows: What is shorter than this is a slip of the network or a try, not a set.
+        workout_pause_s: A pause of more than this between two sets begins a new workout.
+    """
+
+    max_pause_s: float = 4.0
+    min_windows: int = 4
+    workout_pause_s: float = 30 * 60
+
+
+class SetTracker:
+    """Follows one sensor's labels; opens, grows and closes its sets, and keeps its workout.
+
+    A window is counted at most once, also across restarts: one that ends no later than the newest counted window
+    is passed over.
+    """
+
+    def __init__(
+        self,
+        sensor_id: str,
+        manifest: ModelManifest,
+        rules: SetRules,
+        *,
+        sets: Iterable[SetDocument] = (),
+        workout: WorkoutDocument | None = None,
+    ) -> None:
+        """Begin, or go on from what is stored.
+
+        Args:
+            sensor_id: The sensor.
+            manifest: Of the model that labels the windows.
+            rules: When sets end.
+            sets: The stored sets of the newest workout, in any order.
+            workout: The sensor's newest workout.
+        """
+        self._sensor_id = sensor_id
+        self._manifest = manifest
+        self._rules = rules
+        self._workout = workout
+        self._workout_sets = {document["_id"]: document for document in sets}
+        newest = max(self._workout_sets.values(), key=lambda document: document["ended_us"], default=None)
+        self._counted_until_us = newest["ended_us"] if newest is not None else 0
+        self._open = newest if newest is not None and newest["state"] == "open" else None
+
+    @property
+    def running(self) -> SetDocument | None:
+        """The set that goes on, once it is long enough to be one."""
+        if self._open is None or self._open["n_windows"] < self._rules.min_windows:
+            return None
+        return self._open
+
+    def update(
+        self, start_us: int, end_us: int, label: Label | None, confidence: float, *, simulated: bool
+    ) -> list[SetDocument]:
+        """Take the next window.
+
+        Args:
+            start_us: Its first sample's time.
+            end_us: Its end.
+            label: What it was found to be, smoothed; None is "unknown".
+            confidence: In that label.
+            simulated: Whether a person's body moved.
+
+        Returns:
+            The sets that changed and must be stored.
+        """
+        if end_us <= self._counted_until_us:
+            return []
+        changed: list[SetDocument] = []
+        if self._open is not None:
+            pause_us = start_us - self._open["ended_us"]
+            other = label is not None and label.exercise != self._open["exercise"]
+            if other or pause_us > self._rules.max_pause_s * MICROSECONDS:
+                changed += self.close()
+        if label is None:
+            return changed
+        if self._open is None:
+            # The windows of the exercise before overlap this one; two sets never do.
+            self._open = self._new_set(max(start_us, self._counted_until_us), label, simulated=simulated)
+        self._count(self._open, end_us, label, confidence)
+        if self.running is not None:
+            changed.append(self._stored(self.running))
+        return changed
+
+    def begin_stream(self, first_sample_us: int) -> list[SetDocument]:
+        """Follow a sensor that was connected anew; its clock, or a faster replay before, may have jumped.
+
+        Returns:
+            As `update`.
+        """
+        if first_sample_us >= self._counted_until_us:
+            return []
+        self._counted_until_us = 0
+        return self.close()
+
+    def close(self) -> list[SetDocument]:
+        """End the set that goes on, if there is one; what is too short to be a set is forgotten."""
+        ended, self._open = self.running, None
+        if ended is None:
+            return []
+        ended["state"] = "closed"
+        return [self._stored(ended)]
+
+    @property
+    def workout(self) -> WorkoutDocument | None:
+        """The workout that the newest set belongs to."""
+        return self._workout
+
+    def _new_set(self, started_us: int, label: Label, *, simulated: bool) -> SetDocument:
+        return SetDocument(
+            _id=f"{self._sensor_id}-{started_us}",
+            sensor_key=sensor_key(self._sensor_id, started_us),
+            sensor_id=self._sensor_id,
+            workout_id="",
+            state="open",
+            exercise=label.exercise,
+            form=None,
+            form_windows={},
+            started_us=started_us,
+            ended_us=started_us,
+            n_windows=0,
+            confidence=0.0,
+            model_name=self._manifest.name,
+            model_version=self._manifest.version,
+            simulated=simulated,
+        )
+
+    def _count(self, document: SetDocument, end_us: int, label: Label, confidence: float) -> None:
+        n_before = document["n_windows"]
+        document["n_windows"] = n_before + 1
+        document["confidence"] += (confidence - document["confidence"]) / (n_before + 1)
+        document["ended_us"] = self._counted_until_us = end_us
+        if label.form is not None:
+            forms = document["form_windows"]
+            forms[label.form] = forms.get(label.form, 0) + 1
+            document["form"] = max(forms, key=lambda form: forms[form])
+
+    def _stored(self, document: SetDocument) -> SetDocument:
+        """Enter a set into its workout; return a copy that later windows do not change."""
+        self._workout = self._workout_of(document)
+        document["workout_id"] = self._workout["_id"]
+        copy = SetDocument(**document)
+        copy["form_windows"] = dict(document["form_windows"])
+        self._workout_sets[copy["_id"]] = copy
+        sets = self._workout_sets.values()
+        exercises = [s["exercise"] for s in sets]
+        self._workout = WorkoutDocument(
+            **{
+                **self._workout,
+                "ended_us": max(s["ended_us"] for s in sets),
+                "n_sets": len(sets),
+                "exercises": {exercise: exercises.count(exercise) for exercise in sorted(set(exercises))},
+            }
+        )
+        return copy
+
+    def _workout_of(self, document: SetDocument) -> WorkoutDocument:
+        pause_us = self._rules.workout_pause_s * MICROSECONDS
+        if self._workout is not None and document["started_us"] - self._workout["ended_us"] <= pause_us:
+            return self._workout
+        self._workout_sets = {}
+        return WorkoutDocument(
+            _id=document["_id"],
+            sensor_key=document["sensor_key"],
+            sensor_id=self._sensor_id,
+            started_us=document["started_us"],
+            ended_us=document["ended_us"],
+            n_sets=0,
+            exercises={},
+            simulated=document["simulated"],
+        )

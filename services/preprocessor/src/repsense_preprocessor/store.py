@@ -1,0 +1,141 @@
+"""The pipeline's side of the database: idempotent writes, and what was there before this process began."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from repsense.database import Documents, delete_expired_samples, ensure_indexes
+from repsense.documents import (
+    CLASSIFICATIONS,
+    MODELS,
+    SAMPLES,
+    SENSORS,
+    SETS,
+    WORKOUTS,
+    ClassificationDocument,
+    ModelDocument,
+    SamplesDocument,
+    SensorDocument,
+    SetDocument,
+    WorkoutDocument,
+    decode_samples,
+    model_key,
+    sensor_key_range,
+)
+from repsense.manifest import ModelManifest
+from repsense.messages import SamplesMessage
+from repsense.streams import Run
+from repsense.timestamps import to_epoch_us
+from repsense_preprocessor.pipeline import Outcome, SensorHistory, StreamHistory
+
+__all__ = ["Store"]
+
+_DUPLICATE_KEY = 11000
+"""MongoDB's error code for a document whose `_id` is there already."""
+
+
+class Store:
+    """Reads and writes documents; every method raises `pymongo.errors.PyMongoError` while the database is away."""
+
+    def __init__(self, database: Documents) -> None:
+        self._database = database
+
+    def prepare(self, manifest: ModelManifest, now_us: int) -> None:
+        """Create what is missing, and enter the model into the list of those that were used."""
+        ensure_indexes(self._database)
+        document = ModelDocument(
+            _id=model_key(manifest.name, manifest.version),
+            name=manifest.name,
+            version=manifest.version,
+            manifest=manifest.model_dump_json(),
+            first_used_us=now_us,
+        )
+        self._database[MODELS].bulk_write([_upsert(document, "first_used_us")])
+
+    def write(self, outcome: Outcome) -> None:
+        """Store all that a batch led to; the same batch again changes nothing.
+
+        Sets go before classifications: after a crash in between, the windows are classified again and the sets
+        know that they have counted them; the other way round, the sets would miss them.
+        """
+        self._insert(SAMPLES, outcome.samples)
+        self._replace(SETS, outcome.sets)
+        self._replace(WORKOUTS, outcome.workouts)
+        self._insert(CLASSIFICATIONS, outcome.classifications)
+        if outcome.sensors:
+            self._database[SENSORS].bulk_write(
+                [_upsert(document, "first_seen_us") for document in outcome.sensors.values()], ordered=False
+            )
+
+    def expire_samples(self, before_us: int) -> int:
+        """Delete samples older than a time; return how many documents went."""
+        return delete_expired_samples(self._database, before_us)
+
+    def sensor(self, sensor_id: str) -> SensorHistory:
+        """See `pipeline.History.sensor`."""
+        workout = cast(
+            "WorkoutDocument | None",
+            self._database[WORKOUTS].find_one({"sensor_key": sensor_key_range(sensor_id)}, sort=[("sensor_key", -1)]),
+        )
+        if workout is None:
+            return SensorHistory()
+        sets = cast("list[SetDocument]", list(self._database[SETS].find({"workout_id": workout["_id"]})))
+        return SensorHistory(workout, sets)
+
+    def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
+        """See `pipeline.History.stream`."""
+        first_us = to_epoch_us(message.first_sample_at)
+        sensor_id, stream_id = message.sensor_id, message.stream_id
+        # The database is asked by time alone, which its index serves; the rest is sifted here.
+        samples = cast(
+            "list[SamplesDocument]",
+            list(
+                self._database[SAMPLES]
+                .find({"sensor_key": sensor_key_range(sensor_id, first_us - span_us, first_us)})
+                .sort("sensor_key", 1)
+            ),
+        )
+        runs = [
+            Run(document["sequence"], document["first_sample_us"], decode_samples(document))
+            for document in sorted(samples, key=lambda document: document["sequence"])
+            if document["stream_id"] == stream_id and document["sequence"] < message.sequence
+        ]
+        classifications = cast(
+            "list[ClassificationDocument]",
+            list(self._database[CLASSIFICATIONS].find({"sensor_key": sensor_key_range(sensor_id, first_us - span_us)})),
+        )
+        sensor = cast("SensorDocument | None", self._database[SENSORS].find_one({"_id": sensor_id}))
+        return StreamHistory(
+            runs=runs,
+            classifications=[document for document in classifications if document["stream_id"] == stream_id],
+            sensor=sensor if sensor is not None and sensor["stream_id"] == stream_id else None,
+        )
+
+    def sensors_with_open_set(self) -> list[str]:
+        """See `pipeline.History.sensors_with_open_set`."""
+        return sorted({document["sensor_id"] for document in self._database[SETS].find({"state": "open"})})
+
+    def _insert(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Insert what is not there yet."""
+        if not documents:
+            return
+        try:
+            self._database[collection].insert_many([dict(document) for document in documents], ordered=False)
+        except BulkWriteError as error:
+            if any(failure["code"] != _DUPLICATE_KEY for failure in error.details["writeErrors"]):
+                raise
+
+    def _replace(self, collection: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        if documents:
+            self._database[collection].bulk_write(
+                [ReplaceOne({"_id": key}, dict(document), upsert=True) for key, document in documents.items()],
+                ordered=False,
+            )
+
+
+def _upsert(document: Mapping[str, Any], kept: str) -> UpdateOne:
+    """Set all fields of a document but one, which keeps the value of the first time."""
+    changed = {key: value for key, value in document.items() if key not in {"_id", kept}}
+    return UpdateOne({"_id": document["_id"]}, {"$set": changed, "$setOnInsert": {kept: document[kept]}}, upsert=True)
