@@ -101,7 +101,6 @@ class ClassificationDocument(TypedDict):
     probabilities: list[float] | None
     """One per label of the model, which `models` knows; None if the window was not classified."""
     unclassified_reason: str | None
-    set_id: str | None
     simulated: bool
 
 

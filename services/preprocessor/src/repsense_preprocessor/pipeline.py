@@ -40,6 +40,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _UPKEEP_INTERVAL_S = 0.25
 """How often streams without a message are looked at."""
+_PROBABILITY_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,16 @@ class WindowTask:
     window: Window
     known: ClassificationDocument | None
     unclassified_reason: UnclassifiedReason | None = None
-    probabilities: NDArray[np.float32] | None = None
-    """(n_classes,) float32; None before it is classified, or if it is not to be."""
+    probabilities: NDArray[np.float64] | None = None
+    """(n_classes,), as they are stored; None before the window is classified, or if it is not to be."""
+
+    def classified(self, probabilities: NDArray[np.float32]) -> None:
+        """Take the network's answer, (n_classes,) float32.
+
+        It is rounded to what is stored before anything follows from it, so that a restart, which reads it back,
+        comes to the same results.
+        """
+        self.probabilities = probabilities.astype(np.float64).round(_PROBABILITY_DIGITS)
 
     @property
     def needs_classifying(self) -> bool:
@@ -313,7 +322,7 @@ class Pipeline:
                 if window.samples is None:
                     task.unclassified_reason = "gap"
                 elif task.known is not None and task.known["probabilities"] is not None:
-                    task.probabilities = np.asarray(task.known["probabilities"], dtype=np.float32)
+                    task.probabilities = np.asarray(task.known["probabilities"])
                 tasks.append(task)
         return tasks
 

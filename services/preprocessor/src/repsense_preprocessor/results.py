@@ -42,7 +42,7 @@ class WindowResult:
         window: Its times.
         label: What to tell a person; None is "unknown".
         confidence: In that label.
-        probabilities: (n_classes,) float32; None if it was not classified.
+        probabilities: (n_classes,); None if it was not classified.
         unclassified_reason: Why it was not.
         running_set: The set that goes on with this window.
         simulated: Whether nobody moved.
@@ -53,7 +53,7 @@ class WindowResult:
     window: Window
     label: Label | None
     confidence: float
-    probabilities: NDArray[np.float32] | None
+    probabilities: NDArray[np.float64] | None
     unclassified_reason: UnclassifiedReason | None
     running_set: SetDocument | None
     simulated: bool
@@ -74,9 +74,8 @@ class WindowResult:
             label=_label_document(self.label),
             confidence=round(self.confidence, 6),
             window_label=_label_document(self._window_label(manifest)),
-            probabilities=None if self.probabilities is None else _rounded(self.probabilities),
+            probabilities=None if self.probabilities is None else self.probabilities.tolist(),
             unclassified_reason=self.unclassified_reason,
-            set_id=None if self.running_set is None else self.running_set["_id"],
             simulated=self.simulated,
         )
 
@@ -86,7 +85,7 @@ class WindowResult:
         if self.probabilities is not None:
             probabilities = tuple(
                 LabelProbability.model_construct(label=label, probability=probability)
-                for label, probability in zip(manifest.labels, _rounded(self.probabilities), strict=True)
+                for label, probability in zip(manifest.labels, self.probabilities.tolist(), strict=True)
             )
         # Our own values need no validation, which would double the cost of a message.
         return ClassificationMessage.model_construct(
@@ -168,10 +167,6 @@ def sensor_document(
         problem=problem,
         simulated=opened_by.simulated,
     )
-
-
-def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
-    return [round(float(probability), 6) for probability in probabilities]
 
 
 def _label_document(label: Label | None) -> LabelDocument | None:

@@ -185,7 +185,7 @@ class Service:
             windows = np.stack([task.window.samples for task in batch if task.window.samples is not None])
             probabilities = retry_while_away(stop, "classifier", partial(self._classifier.classify, windows))
             for task, row in zip(batch, probabilities, strict=True):
-                task.probabilities = row
+                task.classified(row)
 
     def _expire_samples(self, stop: Event) -> None:
         if time.monotonic() - self._expired_s < _EXPIRY_INTERVAL_S:

@@ -45,13 +45,13 @@ class LabelSmoother:
         self._min_windows = min_windows
         self._label: int | None = None
         self._votes: deque[int | None] = deque(maxlen=min_windows)
-        self._recent: deque[NDArray[np.float32]] = deque(maxlen=min_windows)
+        self._recent: deque[NDArray[np.floating]] = deque(maxlen=min_windows)
 
-    def update(self, probabilities: NDArray[np.float32] | None) -> Smoothed:
+    def update(self, probabilities: NDArray[np.floating] | None) -> Smoothed:
         """Take the next window.
 
         Args:
-            probabilities: (n_classes,) float32, or None if the window was not classified.
+            probabilities: (n_classes,), or None if the window was not classified.
         """
         vote = None
         if probabilities is None:
@@ -66,7 +66,7 @@ class LabelSmoother:
             self._label = vote
         return self._smoothed()
 
-    def restore(self, label: int | None, probabilities: NDArray[np.float32] | None) -> Smoothed:
+    def restore(self, label: int | None, probabilities: NDArray[np.floating] | None) -> Smoothed:
         """Take a window whose outcome is already stored, so that a restart changes nothing."""
         self.update(probabilities)
         self._label = label
