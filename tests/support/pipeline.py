@@ -60,24 +60,20 @@ class MemoryStore:
         return SensorHistory(newest, [s for s in self.sets.values() if s["workout_id"] == newest["_id"]])
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
+        samples = [
+            s for s in self.samples.values() if s["stream_id"] == message.stream_id and s["sequence"] < message.sequence
+        ]
+        classifications = [c for c in self.classifications.values() if c["stream_id"] == message.stream_id]
         first_us = to_epoch_us(message.first_sample_at)
-        samples = sorted(
-            (
-                s
-                for s in self.samples.values()
-                if s["stream_id"] == message.stream_id
-                and s["sequence"] < message.sequence
-                and s["first_sample_us"] >= first_us - span_us
-            ),
-            key=lambda s: s["sequence"],
-        )
+        starts_us = [c["window_start_us"] for c in classifications if c["window_start_us"] < first_us]
+        from_us = max(starts_us, default=0) - span_us
         return StreamHistory(
-            runs=[Run(s["sequence"], s["first_sample_us"], decode_samples(s)) for s in samples],
-            classifications=[
-                c
-                for c in self.classifications.values()
-                if c["stream_id"] == message.stream_id and c["window_start_us"] >= first_us - span_us
+            runs=[
+                Run(s["sequence"], s["first_sample_us"], decode_samples(s), s["n_lost_before"])
+                for s in sorted(samples, key=lambda s: s["sequence"])
+                if s["first_sample_us"] >= from_us
             ],
+            classifications=[c for c in classifications if c["window_start_us"] >= from_us],
             sensor=self.sensors.get(message.sensor_id),
         )
 

@@ -66,7 +66,7 @@ def test_windows_over_lost_samples_are_marked_and_not_classified() -> None:
     lost = {25, 26, 27, 28}  # samples 250 to 289, around 5 and 5.5 s
     for number, message in enumerate(stream):
         if number not in lost:
-            driver.push([message])
+            driver.push([message.model_copy(update={"n_lost_before": 40 if number == 29 else 0})])
 
     reasons = {seconds(c["window_start_us"]): c["unclassified_reason"] for c in store.classifications.values()}
     assert [start for start, reason in sorted(reasons.items()) if reason == "gap"] == [3, 3.5, 4, 4.5, 5, 5.5]
@@ -188,8 +188,61 @@ def test_a_stream_that_was_forgotten_is_picked_up_from_the_database() -> None:
     assert len(store.classifications) == 16
 
 
+def test_what_was_stored_but_perhaps_not_published_is_published_again() -> None:
+    store = MemoryStore()
+    driver = Driver(store)
+    stream = messages(movement([(SQUAT, 10)]))
+    for message in stream[:30]:
+        driver.push([message])
+    unacknowledged = driver.push(stream[30:40]).messages
+
+    restarted = Driver(store)
+    again = [result for message in stream[30:40] for result in restarted.push([message]).messages]
+
+    assert [r.last_sequence for r in unacknowledged] == [300, 325, 350, 375]
+    assert [(r.last_sequence, r.label, r.confidence) for r in again[-4:]] == [
+        (r.last_sequence, r.label, r.confidence) for r in unacknowledged
+    ]
+
+
+def test_what_a_crashed_preprocessor_had_not_acknowledged_may_come_late_and_out_of_order() -> None:
+    # The NATS server delivers it again only after `ack_wait`, when newer messages have long been coming.
+    stream = messages(WORKOUT)
+    ideal = MemoryStore()
+    driver = Driver(ideal)
+    for message in stream:
+        driver.push([message])
+
+    store = MemoryStore()
+    driver = Driver(store)
+    for message in stream[:60]:
+        driver.push([message])
+    restarted = Driver(store)
+    for message in stream[80:100]:
+        restarted.push([message])
+    restarted.push(stream[60:80])
+    for message in stream[100:]:
+        restarted.push([message])
+
+    assert store.classifications == ideal.classifications
+    assert store.sets == ideal.sets
+
+
+def test_what_never_comes_is_given_up_even_when_nothing_else_comes() -> None:
+    store = MemoryStore()
+    driver = Driver(store)
+    stream = messages(movement([(SQUAT, 10)]))
+    for message in stream[:40] + stream[41:]:
+        driver.push([message])
+    assert max(seconds(c["window_end_us"]) for c in store.classifications.values()) == 8
+
+    driver.push([], seconds=7)
+
+    assert max(seconds(c["window_end_us"]) for c in store.classifications.values()) == 10.5
+
+
 @pytest.mark.parametrize("crash_after", [1, 7, 12, 13, 20, 33, 60, 61, 62, 63, 100, 140, 200])
-@pytest.mark.parametrize("n_unacknowledged", [0, 1, 3, 12])
+@pytest.mark.parametrize("n_unacknowledged", [0, 1, 3, 12, 70])
 @pytest.mark.parametrize("lost", ["samples", "samples and sets", "nothing"])
 def test_a_crash_at_any_moment_changes_nothing(crash_after: int, n_unacknowledged: int, lost: str) -> None:
     """Whatever of the last batch was stored, the redelivered messages lead to the same documents."""

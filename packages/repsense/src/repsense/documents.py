@@ -71,6 +71,7 @@ class SamplesDocument(TypedDict):
     sensor_id: str
     stream_id: str
     sequence: int
+    n_lost_before: int
     n_samples: int
     first_sample_us: int
     last_sample_us: int

@@ -74,6 +74,8 @@ class SamplesMessage(Message):
     """New for every connection to the sensor, and whenever the channels or the rate change."""
     sequence: Annotated[int, Field(ge=0)]
     """Index in the stream of the first sample of this batch: loss, duplicates and order are exact by it."""
+    n_lost_before: Annotated[int, Field(ge=0)] = 0
+    """How many samples right before this batch the gateway knows to be lost: a reader need not wait for them."""
     first_sample_at: AwareDatetime
     """When the first sample was taken (fitted from sequence and rate), not when it arrived."""
     sample_rate_hz: SampleRate

@@ -1,5 +1,6 @@
 """The preprocessor as a process: `repsense-preprocessor`, or `python -m repsense_preprocessor`."""
 
+import contextlib
 import logging
 import signal
 import sys
@@ -45,31 +46,34 @@ def main() -> None:
 
 
 def _run(settings: Settings, stop: Event) -> None:
-    address = BrokerAddress.parse(settings.mqtt_url)
-    store = Store(connect_database(settings.mongodb_url))
-    if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host)
-    classifier = retry_while_away(stop, "classifier", lambda: open_classifier(settings.model_url))
-    manifest = classifier.manifest
-    _LOGGER.info(
-        "model %s version %d: %d labels, windows of %g s at %g Hz",
-        manifest.name,
-        manifest.version,
-        len(manifest.labels),
-        manifest.window_s,
-        manifest.sample_rate_hz,
-    )
-    retry_while_away(stop, "database", lambda: store.prepare(manifest, round(time.time() * MICROSECONDS)))
-    rules = PipelineRules(sets=SetRules(max_pause_s=settings.set_max_pause_s))
-    pipeline = Pipeline(manifest, PatientHistory(store, stop), rules, time.monotonic())
-    broker = BrokerSession(address, settings.mqtt_client_id, all_sensors_topic(SensorTopic.SAMPLES))
-    service = Service(broker, classifier, store, pipeline, samples_retention_s=settings.samples_retention_hours * 3600)
-    broker.start()
-    try:
+    with contextlib.ExitStack() as opened:
+        address = BrokerAddress.parse(settings.mqtt_url)
+        database = connect_database(settings.mongodb_url)
+        opened.callback(database.client.close)
+        store = Store(database)
+        if settings.metrics_port:
+            prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host)
+        classifier = retry_while_away(stop, "classifier", lambda: open_classifier(settings.model_url))
+        opened.callback(classifier.close)
+        manifest = classifier.manifest
+        _LOGGER.info(
+            "model %s version %d: %d labels, windows of %g s at %g Hz",
+            manifest.name,
+            manifest.version,
+            len(manifest.labels),
+            manifest.window_s,
+            manifest.sample_rate_hz,
+        )
+        retry_while_away(stop, "database", lambda: store.prepare(manifest, round(time.time() * MICROSECONDS)))
+        rules = PipelineRules(sets=SetRules(max_pause_s=settings.set_max_pause_s))
+        pipeline = Pipeline(manifest, PatientHistory(store, stop), rules, time.monotonic())
+        broker = BrokerSession(address, settings.mqtt_client_id, all_sensors_topic(SensorTopic.SAMPLES))
+        service = Service(
+            broker, classifier, store, pipeline, samples_retention_s=settings.samples_retention_hours * 3600
+        )
+        broker.start()
+        opened.callback(broker.stop)
         service.run(stop)
-    finally:
-        broker.stop()
-        classifier.close()
 
 
 def _refuse(reason: str) -> int:

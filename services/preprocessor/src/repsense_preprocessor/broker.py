@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from repsense.broker import BrokerAddress
+from repsense_preprocessor import metrics
 
 __all__ = ["BrokerSession", "Received"]
 
@@ -48,6 +49,8 @@ class BrokerSession:
         self._topic_filter = topic_filter
         self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._connection = 0
+        self._held: set[int] = set()
+        """Packet ids of this connection that were received and not acknowledged."""
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True
         )
@@ -60,6 +63,7 @@ class BrokerSession:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = lambda *_: metrics.SUBSCRIBED.set(1)
         self._client.on_message = self._on_message
 
     def start(self) -> None:
@@ -94,6 +98,7 @@ class BrokerSession:
         """
         for message in messages:
             if message.connection == self._connection:
+                self._held.discard(message.packet_id)
                 self._client.ack(message.packet_id, _QOS_AT_LEAST_ONCE)
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -112,6 +117,7 @@ class BrokerSession:
             _LOGGER.warning("the broker at %s refuses the connection: %s", self._address, reason)
             return
         self._connection += 1
+        self._held.clear()
         _LOGGER.info(
             "connected to the broker at %s%s",
             self._address,
@@ -130,8 +136,13 @@ class BrokerSession:
         reason: ReasonCode,
         _p: Properties | None,
     ) -> None:
+        metrics.SUBSCRIBED.set(0)
         if reason.is_failure:
             _LOGGER.warning("the connection to the broker broke: %s; trying again", reason)
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        # The broker repeats what is not acknowledged in time; while the database is away that is everything.
+        if message.dup and message.mid in self._held:
+            return
+        self._held.add(message.mid)
         self._received.put(Received(message.topic, bytes(message.payload), message.mid, self._connection))

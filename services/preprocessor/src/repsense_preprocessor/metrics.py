@@ -2,11 +2,22 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["BATCH_MESSAGES", "BATCH_SECONDS", "MESSAGES", "QUEUED", "RETRIES", "STREAMS", "WINDOWS", "WINDOW_DELAY"]
+__all__ = [
+    "BATCH_MESSAGES",
+    "BATCH_SECONDS",
+    "MESSAGES",
+    "QUEUED",
+    "RETRIES",
+    "STREAMS",
+    "SUBSCRIBED",
+    "WINDOWS",
+    "WINDOW_DELAY",
+]
 
 MESSAGES = Counter("repsense_preprocessor_messages_total", "Samples messages, by what became of them", ["result"])
 WINDOWS = Counter("repsense_preprocessor_windows_total", "Windows, by what became of them", ["result"])
 RETRIES = Counter("repsense_preprocessor_retries_total", "Tries that failed because a part was away", ["part"])
+SUBSCRIBED = Gauge("repsense_preprocessor_subscribed", "1 while the broker delivers samples, else 0")
 QUEUED = Gauge("repsense_preprocessor_queued_messages", "Messages received and not yet begun with")
 STREAMS = Gauge("repsense_preprocessor_streams", "Streams being followed")
 BATCH_MESSAGES = Histogram(

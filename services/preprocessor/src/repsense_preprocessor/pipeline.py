@@ -49,7 +49,9 @@ class PipelineRules:
 
     Attributes:
         min_windows: Windows in a row that must agree before a label changes.
-        reorder_s: How long missing samples are waited for, in seconds of samples that came after them.
+        reorder_s: How long samples are waited for that are missing and not known to be lost. Longer than the broker
+            takes to deliver again what a crashed preprocessor had not acknowledged (`ack_wait` in broker/nats.conf):
+            that comes late, out of order.
         silence_s: After this long without a message a stream counts as silent: its set is closed.
         forget_s: After this long a silent stream is forgotten; should it go on, it is picked up from the database.
         sensor_interval_s: How often a sensor's document is brought up to date.
@@ -57,7 +59,7 @@ class PipelineRules:
     """
 
     min_windows: int = 2
-    reorder_s: float = 0.5
+    reorder_s: float = 6.0
     silence_s: float = 10.0
     forget_s: float = 600.0
     sensor_interval_s: float = 5.0
@@ -92,7 +94,7 @@ class History(Protocol):
         ...
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
-        """The stream's samples before a message, back to so many microseconds before it."""
+        """The stream's samples before a message, from so many microseconds before its newest stored result on."""
         ...
 
     def sensors_with_open_set(self) -> list[str]:
@@ -181,7 +183,8 @@ class Pipeline:
         self._rules = rules
         self._sensors: dict[str, _Sensor] = {}
         self._streams: dict[str, _Stream] = {}
-        span_s = manifest.window_s + rules.min_windows * manifest.stride / manifest.sample_rate_hz + rules.reorder_s + 1
+        stride_s = manifest.stride / manifest.sample_rate_hz
+        span_s = (rules.min_windows + rules.sets.min_windows) * stride_s + 1
         self._history_span_us = round(span_s * MICROSECONDS)
         self._began_s = now_s
         self._upkeep_s = now_s
@@ -207,7 +210,7 @@ class Pipeline:
         for message in messages:
             stream = self._streams.get(message.stream_id)
             if stream is None:
-                stream, runs = self._open_stream(message, outcome)
+                stream, runs = self._open_stream(message, outcome, now_s)
                 tasks += self._cut(stream, runs)
             try:
                 _check_unchanged(stream.opened_by, message)
@@ -223,9 +226,11 @@ class Pipeline:
             stream.last_sample_us = max(stream.last_sample_us, last_us)
             samples = message.array()
             outcome.samples.append(samples_document(message, samples, first_us, last_us))
-            tasks += self._cut(stream, stream.reassembler.push(Run(message.sequence, first_us, samples)))
+            run = Run(message.sequence, first_us, samples, message.n_lost_before)
+            tasks += self._cut(stream, stream.reassembler.push(run, now_s))
         if now_s - self._upkeep_s >= _UPKEEP_INTERVAL_S:
-            tasks += self._give_up_missing(now_s)
+            for stream in self._streams.values():
+                tasks += self._cut(stream, stream.reassembler.release(now_s))
         self._mark_still(tasks)
         return tasks
 
@@ -253,7 +258,7 @@ class Pipeline:
             )
         return self._sensors[sensor_id]
 
-    def _open_stream(self, message: SamplesMessage, outcome: Outcome) -> tuple[_Stream, list[Run]]:
+    def _open_stream(self, message: SamplesMessage, outcome: Outcome, now_s: float) -> tuple[_Stream, list[Run]]:
         """Begin a stream; where it began before this process, return its last stored samples."""
         sensor_id = message.sensor_id
         sensor = self._sensor(sensor_id)
@@ -274,17 +279,17 @@ class Pipeline:
         except StreamError as error:
             stream.problem = str(error)
         runs: list[Run] = []
-        if message.sequence == 0:
+        stored = self._history.stream(message, self._history_span_us) if message.sequence else StreamHistory()
+        if not stored.runs:
             self._keep_sets(sensor.tracker, sensor.tracker.begin_stream(to_epoch_us(message.first_sample_at)), outcome)
         else:
-            stored = self._history.stream(message, self._history_span_us)
             model = (self._manifest.name, self._manifest.version)
             stream.known = {
                 document["window_start_us"]: document
                 for document in stored.classifications
                 if (document["model_name"], document["model_version"]) == model
             }
-            runs = [run for stored_run in stored.runs for run in stream.reassembler.push(stored_run)]
+            runs = [run for stored_run in stored.runs for run in stream.reassembler.push(stored_run, now_s)]
             if stored.sensor is not None:
                 stream.n_samples = stored.sensor["n_samples"]
                 stream.reassembler.n_lost = stored.sensor["n_lost"]
@@ -326,15 +331,6 @@ class Pipeline:
                 tasks.append(task)
         return tasks
 
-    def _give_up_missing(self, now_s: float) -> list[WindowTask]:
-        """Stop waiting for lost samples where nothing comes that would show them to be lost."""
-        return [
-            task
-            for stream in self._streams.values()
-            if stream.reassembler.n_held and now_s - stream.last_message_s > self._rules.reorder_s
-            for task in self._cut(stream, stream.reassembler.flush())
-        ]
-
     def _mark_still(self, tasks: Sequence[WindowTask]) -> None:
         floors = self._manifest.stillness
         windows = [task.window.samples for task in tasks if task.window.samples is not None]
@@ -362,8 +358,6 @@ class Pipeline:
             tracker.update(window.start_us, window.end_us, label, smoothed.confidence, simulated=simulated),
             outcome,
         )
-        if task.known is not None:
-            return
         running = tracker.running if label is not None else None
         result = WindowResult(
             sensor_id=stream.sensor_id,
@@ -376,7 +370,9 @@ class Pipeline:
             running_set=running,
             simulated=simulated,
         )
-        outcome.classifications.append(result.document(self._manifest))
+        # The newest results that a crash left behind may not have been published: at least once, perhaps twice.
+        if task.known is None:
+            outcome.classifications.append(result.document(self._manifest))
         outcome.messages.append(result.message(self._manifest))
 
     def _keep_up(self, stream: _Stream, outcome: Outcome, now_s: float) -> None:

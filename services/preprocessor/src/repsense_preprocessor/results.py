@@ -127,6 +127,7 @@ def samples_document(
         sensor_id=message.sensor_id,
         stream_id=message.stream_id,
         sequence=message.sequence,
+        n_lost_before=message.n_lost_before,
         n_samples=len(samples),
         first_sample_us=first_us,
         last_sample_us=last_us,

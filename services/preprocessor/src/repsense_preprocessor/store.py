@@ -27,13 +27,15 @@ from repsense.documents import (
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage
 from repsense.streams import Run
-from repsense.timestamps import to_epoch_us
+from repsense.timestamps import MICROSECONDS, to_epoch_us
 from repsense_preprocessor.pipeline import Outcome, SensorHistory, StreamHistory
 
 __all__ = ["Store"]
 
 _DUPLICATE_KEY = 11000
 """MongoDB's error code for a document whose `_id` is there already."""
+_MAX_HISTORY_US = 600 * MICROSECONDS
+"""How far back a stream without any stored result is read."""
 
 
 class Store:
@@ -75,10 +77,7 @@ class Store:
 
     def sensor(self, sensor_id: str) -> SensorHistory:
         """See `pipeline.History.sensor`."""
-        workout = cast(
-            "WorkoutDocument | None",
-            self._database[WORKOUTS].find_one({"sensor_key": sensor_key_range(sensor_id)}, sort=[("sensor_key", -1)]),
-        )
+        workout = cast("WorkoutDocument | None", self._newest(WORKOUTS, sensor_key_range(sensor_id)))
         if workout is None:
             return SensorHistory()
         sets = cast("list[SetDocument]", list(self._database[SETS].find({"workout_id": workout["_id"]})))
@@ -86,25 +85,29 @@ class Store:
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
         """See `pipeline.History.stream`."""
+        # The database is asked by sensor and time alone, which its index serves; the rest is sifted here.
         first_us = to_epoch_us(message.first_sample_at)
         sensor_id, stream_id = message.sensor_id, message.stream_id
-        # The database is asked by time alone, which its index serves; the rest is sifted here.
+        keys_before = sensor_key_range(sensor_id, 0, first_us)
+        newest_samples = self._newest(SAMPLES, keys_before)
+        if newest_samples is None or newest_samples["stream_id"] != stream_id:
+            return StreamHistory()
+        newest_result = self._newest(CLASSIFICATIONS, keys_before)
+        from_us = first_us - _MAX_HISTORY_US
+        if newest_result is not None and newest_result["stream_id"] == stream_id:
+            from_us = newest_result["window_start_us"] - span_us
         samples = cast(
             "list[SamplesDocument]",
-            list(
-                self._database[SAMPLES]
-                .find({"sensor_key": sensor_key_range(sensor_id, first_us - span_us, first_us)})
-                .sort("sensor_key", 1)
-            ),
+            list(self._database[SAMPLES].find({"sensor_key": sensor_key_range(sensor_id, from_us, first_us)})),
         )
         runs = [
-            Run(document["sequence"], document["first_sample_us"], decode_samples(document))
-            for document in sorted(samples, key=lambda document: document["sequence"])
-            if document["stream_id"] == stream_id and document["sequence"] < message.sequence
+            Run(s["sequence"], s["first_sample_us"], decode_samples(s), s["n_lost_before"])
+            for s in sorted(samples, key=lambda document: document["sequence"])
+            if s["stream_id"] == stream_id and s["sequence"] < message.sequence
         ]
         classifications = cast(
             "list[ClassificationDocument]",
-            list(self._database[CLASSIFICATIONS].find({"sensor_key": sensor_key_range(sensor_id, first_us - span_us)})),
+            list(self._database[CLASSIFICATIONS].find({"sensor_key": sensor_key_range(sensor_id, from_us)})),
         )
         sensor = cast("SensorDocument | None", self._database[SENSORS].find_one({"_id": sensor_id}))
         return StreamHistory(
@@ -116,6 +119,9 @@ class Store:
     def sensors_with_open_set(self) -> list[str]:
         """See `pipeline.History.sensors_with_open_set`."""
         return sorted({document["sensor_id"] for document in self._database[SETS].find({"state": "open"})})
+
+    def _newest(self, collection: str, keys: Mapping[str, str]) -> Mapping[str, Any] | None:
+        return self._database[collection].find_one({"sensor_key": keys}, sort=[("sensor_key", -1)])
 
     def _insert(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> None:
         """Insert what is not there yet."""

@@ -1,0 +1,180 @@
+"""The preprocessor as a process, between a real broker and a real database."""
+
+import contextlib
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from support.models import write_mean_model
+from support.mqtt import Listener, listening, publishing
+from support.pipeline import Driver, MemoryStore, messages, movement
+from support.servers import MOSQUITTO, Server, broker, database, free_port, mosquitto, process
+
+from repsense.messages import SamplesMessage
+from repsense.topics import SensorTopic, all_sensors_topic, sensor_topic
+
+WORKOUT = movement([(None, 3), (2, 12), (None, 9), (0, 6), (1, 8), (None, 2)])
+BROKERS = [
+    "nats",
+    pytest.param("mosquitto", marks=pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")),
+]
+
+
+@dataclass
+class Stack:
+    """Everything around the preprocessor, and the preprocessor itself."""
+
+    broker: Server
+    database: Server
+    preprocessor: Server
+    results: Listener
+    publish: Callable[[str, bytes], None]
+
+    def send(self, stream: list[SamplesMessage]) -> None:
+        for message in stream:
+            self.publish(sensor_topic(message.sensor_id, SensorTopic.SAMPLES), message.encode())
+
+    def await_windows(self, n_windows: int) -> None:
+        """Wait until the results of so many windows have been published."""
+        self.results.wait(lambda got: len({json.loads(p)["window_start_at"] for _, p in got}) >= n_windows)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    write_mean_model(tmp_path / "models" / "mean")
+    with contextlib.ExitStack() as running:
+        start = {"nats": broker, "mosquitto": mosquitto}[getattr(request, "param", "nats")]
+        mqtt_server = running.enter_context(start(tmp_path / "broker"))
+        mongo_server = running.enter_context(database(tmp_path / "database"))
+        results = running.enter_context(listening(mqtt_server.port, all_sensors_topic(SensorTopic.CLASSIFICATION)))
+        port = free_port()
+        environment = {
+            "MQTT_URL": f"mqtt://127.0.0.1:{mqtt_server.port}",
+            "MONGODB_URL": f"mongodb://127.0.0.1:{mongo_server.port}/repsense",
+            "MODEL_URL": f"onnx:{tmp_path / 'models' / 'mean'}",
+            "METRICS_PORT": str(port),
+            "SAMPLES_RETENTION_HOURS": "1000000",
+        }
+        preprocessor = running.enter_context(process("repsense-preprocessor", tmp_path, port, environment))
+        publish = running.enter_context(publishing(mqtt_server.port))
+        await_subscription(port)
+        yield Stack(mqtt_server, mongo_server, preprocessor, results, publish)
+
+
+def await_subscription(metrics_port: int) -> None:
+    """From here on the session exists, and the broker keeps what comes for it."""
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
+            if b"repsense_preprocessor_subscribed 1.0" in answer.read():
+                return
+        time.sleep(0.02)
+
+
+def expected(stream: list[SamplesMessage]) -> MemoryStore:
+    """What the pipeline makes of a stream when nothing goes wrong."""
+    store = MemoryStore()
+    driver = Driver(store)
+    for message in stream:
+        driver.push([message])
+    return store
+
+
+def stored(stack: Stack, collection: str) -> dict[str, Any]:
+    with pymongo.MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{stack.database.port}") as client:
+        return {document["_id"]: document for document in client.repsense[collection].find()}
+
+
+def assert_stored_as_if_nothing_had_happened(stack: Stack, stream: list[SamplesMessage]) -> None:
+    ideal = expected(stream)
+    assert stored(stack, "samples") == ideal.samples
+    assert stored(stack, "classifications") == ideal.classifications
+    assert stored(stack, "sets") == ideal.sets
+    assert stored(stack, "workouts") == ideal.workouts
+
+
+@pytest.mark.parametrize("stack", BROKERS, indirect=True)
+def test_samples_become_stored_and_published_classifications(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+
+    stack.send(stream)
+    stack.await_windows(len(expected(stream).classifications))
+
+    assert_stored_as_if_nothing_had_happened(stack, stream)
+    (model,) = stored(stack, "models")
+    assert model == "mean@1"
+
+
+@pytest.mark.parametrize("stack", BROKERS, indirect=True)
+def test_nothing_is_lost_or_doubled_when_the_preprocessor_is_killed(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+    n_windows = len(expected(stream).classifications)
+
+    stack.send(stream[:70])
+    stack.await_windows(10)
+    stack.preprocessor.kill()
+    stack.send(stream[70:110])
+    stack.preprocessor.start()
+    stack.send(stream[110:])
+    # What was stored in the very moment of the crash may be published no more: the database is what counts.
+    while len(stored(stack, "classifications")) < n_windows:
+        time.sleep(0.1)
+
+    assert_stored_as_if_nothing_had_happened(stack, stream)
+
+
+def test_nothing_is_lost_when_the_database_goes_away_and_comes_back(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+
+    stack.send(stream[:70])
+    stack.await_windows(10)
+    stack.database.kill()
+    stack.send(stream[70:])
+    stack.database.start()
+    stack.await_windows(len(expected(stream).classifications))
+
+    assert_stored_as_if_nothing_had_happened(stack, stream)
+
+
+def test_nothing_is_lost_when_the_broker_restarts(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+
+    stack.send(stream[:70])
+    stack.await_windows(10)
+    stack.broker.stop()
+    stack.broker.start()
+    stack.send(stream[70:])
+    stack.await_windows(len(expected(stream).classifications))
+
+    assert_stored_as_if_nothing_had_happened(stack, stream)
+
+
+def test_a_message_that_cannot_be_used_is_dropped_and_the_next_one_is_not(stack: Stack) -> None:
+    (good, *_) = stream = messages(movement([(2, 4)]))
+    stack.publish(sensor_topic("wrist", SensorTopic.SAMPLES), b"not json")
+    stack.publish(sensor_topic("ankle", SensorTopic.SAMPLES), good.encode())
+    stack.send(stream)
+
+    stack.await_windows(4)
+
+    assert len(stored(stack, "samples")) == len(stream)
+    log = stack.preprocessor.log.read_text()
+    assert "not a SamplesMessage" in log
+    assert "it speaks of sensor wrist" in log
+
+
+def test_sigterm_ends_it_at_once_and_in_order(stack: Stack) -> None:
+    stack.send(messages(movement([(2, 4)])))
+    stack.await_windows(4)
+    running = stack.preprocessor.popen
+    assert running is not None
+
+    running.terminate()
+
+    assert running.wait(timeout=10) == 0
+    assert "Traceback" not in stack.preprocessor.log.read_text()

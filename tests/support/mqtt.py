@@ -1,0 +1,81 @@
+"""A small MQTT client for tests."""
+
+import contextlib
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+__all__ = ["Listener", "listening", "publishing"]
+
+_PATIENCE_S = 20.0
+
+
+class Listener:
+    """Collects messages; a test waits for the state that it expects."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self._changed = threading.Condition()
+
+    def add(self, topic: str, payload: bytes) -> None:
+        """Take one message."""
+        with self._changed:
+            self.messages.append((topic, payload))
+            self._changed.notify_all()
+
+    def wait(self, condition: Callable[[list[tuple[str, bytes]]], bool], timeout_s: float = _PATIENCE_S) -> None:
+        """Wait until the messages fulfil a condition."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self.messages), timeout_s):
+                text = f"after {timeout_s} s the condition does not hold; {len(self.messages)} messages came"
+                raise TimeoutError(text)
+
+
+@contextlib.contextmanager
+def listening(port: int, topic_filter: str) -> Iterator[Listener]:
+    """Subscribe with QoS 1 until the block ends; the subscription holds when the block begins."""
+    listener = Listener()
+    subscribed = threading.Event()
+    # A persistent session, so that nothing is missed while the broker restarts.
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=uuid.uuid4().hex, clean_session=False)
+    client.reconnect_delay_set(1, 1)
+    client.on_connect = lambda client, *_: client.subscribe(topic_filter, qos=1)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = lambda _client, _userdata, message: listener.add(message.topic, bytes(message.payload))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        if not subscribed.wait(_PATIENCE_S):
+            text = f"no subscription to {topic_filter}"
+            raise TimeoutError(text)
+        yield listener
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@contextlib.contextmanager
+def publishing(port: int) -> Iterator[Callable[[str, bytes], None]]:
+    """A function that publishes with QoS 1 and returns when the broker has the message."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.reconnect_delay_set(1, 1)
+    client.connect("127.0.0.1", port)
+    published: dict[int, threading.Event] = defaultdict(threading.Event)
+    client.on_publish = lambda _client, _userdata, packet_id, *_: published[packet_id].set()
+    client.loop_start()
+
+    def publish(topic: str, payload: bytes) -> None:
+        packet_id = client.publish(topic, payload, qos=1).mid
+        if not published[packet_id].wait(_PATIENCE_S):
+            text = f"the broker did not take a message on {topic}"
+            raise TimeoutError(text)
+
+    try:
+        yield publish
+    finally:
+        client.disconnect()
+        client.loop_stop()
