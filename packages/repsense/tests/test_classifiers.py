@@ -74,6 +74,7 @@ def test_a_broken_network_or_manifest_is_refused(tmp_path: Path) -> None:
         ({"stride": 6}, "stride"),
         ({"labels": (mean_manifest().labels[0],) * 2}, "labels"),
         ({"confidence_threshold": 1.1}, "confidence_threshold"),
+        ({"channels": ("ax", "ay", "az"), "units": {"ax": "m/s^2", "ay": "m/s^2", "az": "m/s^2"}}, "stillness"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(changes: dict[str, object], complaint: str) -> None:

@@ -48,6 +48,8 @@ def test_a_samples_message_survives_the_way_over_the_broker() -> None:
         ({"sensor_id": "Wrist"}, "sensor_id"),
         ({"first_sample_at": "2026-01-01T00:00:00"}, "first_sample_at"),
         ({"schema_version": 2}, "schema_version"),
+        ({"samples": [[1.0, 2.0, -1e300]]}, "no sensor measures"),
+        ({"first_sample_at": "1970-01-01T00:00:00Z"}, "set the gateway's clock"),
     ],
 )
 def test_a_message_that_breaks_the_contract_is_refused_in_one_line(changes: dict[str, Any], complaint: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-__all__ = ["CHANNELS", "UNITS", "Channel", "channel_indices"]
+__all__ = ["ACCELERATION", "ANGULAR_RATE", "CHANNELS", "MAGNETIC_FIELD", "UNITS", "Channel", "channel_indices"]
 
 
 class Channel(StrEnum):
@@ -23,12 +23,16 @@ class Channel(StrEnum):
 CHANNELS: tuple[Channel, ...] = tuple(Channel)
 """All nine channels in canonical order: ax ay az gx gy gz mx my mz."""
 
+ACCELERATION = (Channel.AX, Channel.AY, Channel.AZ)
+ANGULAR_RATE = (Channel.GX, Channel.GY, Channel.GZ)
+MAGNETIC_FIELD = (Channel.MX, Channel.MY, Channel.MZ)
+
 UNITS: dict[Channel, str] = {
     channel: unit
     for unit, channels in (
-        ("m/s^2", (Channel.AX, Channel.AY, Channel.AZ)),
-        ("rad/s", (Channel.GX, Channel.GY, Channel.GZ)),
-        ("uT", (Channel.MX, Channel.MY, Channel.MZ)),
+        ("m/s^2", ACCELERATION),
+        ("rad/s", ANGULAR_RATE),
+        ("uT", MAGNETIC_FIELD),
     )
     for channel in channels
 }

@@ -14,8 +14,10 @@ __all__ = ["DATABASE_NAME", "Documents", "connect_database", "delete_expired_sam
 DATABASE_NAME = "repsense"
 """Used where the URL names no database."""
 
-TIMEOUT_MS = 3_000
-"""How long one operation looks for a server before it fails; the callers try again."""
+_SELECTION_TIMEOUT_MS = 3_000
+"""How long an operation looks for a server before it fails; the callers try again."""
+_OPERATION_TIMEOUT_MS = 10_000
+"""How long an operation may take in all, so that a server that hangs is noticed too."""
 
 Documents = Database[dict[str, Any]]
 
@@ -31,7 +33,12 @@ def connect_database(url: str) -> Documents:
     """
     try:
         client: MongoClient[dict[str, Any]] = MongoClient(
-            url, serverSelectionTimeoutMS=TIMEOUT_MS, connectTimeoutMS=TIMEOUT_MS, appname="repsense", tz_aware=True
+            url,
+            serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS,
+            connectTimeoutMS=_SELECTION_TIMEOUT_MS,
+            timeoutMS=_OPERATION_TIMEOUT_MS,
+            appname="repsense",
+            tz_aware=True,
         )
         return client.get_default_database(DATABASE_NAME)
     except (ConfigurationError, InvalidURI) as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from repsense.channels import UNITS, Channel
+from repsense.channels import ACCELERATION, ANGULAR_RATE, UNITS, Channel
 from repsense.errors import ManifestError
 from repsense.labels import Label
 
@@ -109,6 +109,9 @@ class ModelManifest(_Part):
             raise ValueError(msg)
         if self.units != {channel: UNITS[channel] for channel in self.channels}:
             msg = f"units: must be {', '.join(f'{c} {UNITS[c]}' for c in self.channels)}"
+            raise ValueError(msg)
+        if self.stillness is not None and not {*ACCELERATION, *ANGULAR_RATE} <= {*self.channels}:
+            msg = "stillness: needs the channels of acceleration and angular rate"
             raise ValueError(msg)
         if self.stride > self.window_size:
             msg = "stride: larger than window_size, samples would be left out"

@@ -4,6 +4,7 @@ A reader ignores fields that it does not know, so fields may be added within a s
 version that it does not know.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from repsense.labels import Label
 from repsense.topics import GatewayId, SensorId
 
 __all__ = [
+    "MAX_MAGNITUDE",
     "MAX_SAMPLES_PER_MESSAGE",
     "SCHEMA_VERSION",
     "ClassificationMessage",
@@ -32,6 +34,11 @@ __all__ = [
 SCHEMA_VERSION: Literal[1] = 1
 MAX_SAMPLES_PER_MESSAGE = 5_000
 """Bounds what one message can make a reader allocate; a batch of 250 ms has some 5 to 100 samples."""
+
+MAX_MAGNITUDE = 1e6
+"""In SI units; a float32 holds it, and the strongest sensors end at 1e4 (16 g is 157 m/s^2)."""
+
+_PLAUSIBLE_TIMES = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 StreamId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")]
 SampleRate = Annotated[float, Field(gt=0, le=10_000)]
@@ -73,7 +80,9 @@ class SamplesMessage(Message):
     stream_id: StreamId
     """New for every connection to the sensor, and whenever the channels or the rate change."""
     sequence: Annotated[int, Field(ge=0)]
-    """Index in the stream of the first sample of this batch: loss, duplicates and order are exact by it."""
+    """Index in the stream of the first sample of this batch: loss, duplicates and order are exact by it.
+
+    A sensor that counts by itself may begin its stream at any number."""
     n_lost_before: Annotated[int, Field(ge=0)] = 0
     """How many samples right before this batch the gateway knows to be lost: a reader need not wait for them."""
     first_sample_at: AwareDatetime
@@ -95,6 +104,12 @@ class SamplesMessage(Message):
             raise ValueError(msg)
         if any(len(sample) != n_channels for sample in self.samples):
             msg = f"every sample needs {n_channels} values, one for each of the channels"
+            raise ValueError(msg)
+        if max(map(max, self.samples)) > MAX_MAGNITUDE or min(map(min, self.samples)) < -MAX_MAGNITUDE:
+            msg = f"a value is beyond {MAX_MAGNITUDE:g}, which no sensor measures"
+            raise ValueError(msg)
+        if not _PLAUSIBLE_TIMES[0] <= self.first_sample_at < _PLAUSIBLE_TIMES[1]:
+            msg = f"first_sample_at {self.first_sample_at} is not a time of our days; set the gateway's clock"
             raise ValueError(msg)
         return self
 
@@ -161,8 +176,8 @@ class RunningSet(BaseModel):
     ended_at: AwareDatetime
     """End of the last window that belongs to the set."""
     n_windows: int
-    incorrect_share: float
-    """Of the windows whose form is known: 0 all correct, 1 all incorrect."""
+    incorrect_share: float | None
+    """Of the windows whose form is known: 0 all correct, 1 all incorrect; None if none is."""
 
 
 class LabelProbability(BaseModel):

@@ -16,14 +16,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from repsense.channels import Channel, channel_indices
+from repsense.channels import ACCELERATION, ANGULAR_RATE, Channel, channel_indices
 from repsense.resampling import ResampledRun
 from repsense.timestamps import MICROSECONDS
 
 __all__ = ["SlidingWindower", "Window", "motion", "sliding_windows"]
-
-_ACCELERATION = (Channel.AX, Channel.AY, Channel.AZ)
-_ANGULAR_RATE = (Channel.GX, Channel.GY, Channel.GZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ def motion(
     """
     acceleration, angular_rate = (
         np.sqrt(windows[:, :, channel_indices(channels, axes)].var(axis=1).sum(axis=1))
-        for axes in (_ACCELERATION, _ANGULAR_RATE)
+        for axes in (ACCELERATION, ANGULAR_RATE)
     )
     return acceleration, angular_rate
 

@@ -184,5 +184,5 @@ def _running_set(document: SetDocument) -> RunningSet:
         started_at=from_epoch_us(document["started_us"]),
         ended_at=from_epoch_us(document["ended_us"]),
         n_windows=document["n_windows"],
-        incorrect_share=forms.get("incorrect", 0) / n_known if n_known else 0.0,
+        incorrect_share=forms.get("incorrect", 0) / n_known if n_known else None,
     )

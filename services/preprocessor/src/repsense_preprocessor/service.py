@@ -42,7 +42,8 @@ _MAX_WINDOWS = 256
 """Per call of the network: larger batches are no faster per window and delay the rest."""
 _IDLE_S = 0.25
 """How long to wait for a message before looking after the streams that have none."""
-_EXPIRY_INTERVAL_S = 600.0
+_EXPIRY_INTERVAL_S = 10.0
+"""Often and little: the embedded database does one thing at a time."""
 
 _Result = TypeVar("_Result")
 

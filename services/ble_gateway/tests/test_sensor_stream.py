@@ -1,0 +1,122 @@
+from collections.abc import Sequence
+from itertools import count
+
+import numpy as np
+import pytest
+
+from repsense.channels import CHANNELS
+from repsense.labels import Label
+from repsense.messages import Message, SamplesMessage, SensorStatusMessage, TruthMessage
+from repsense.timestamps import to_epoch_us
+from repsense_ble_gateway.packets import Packet
+from repsense_ble_gateway.packets.prototype import decode_packet as decode_prototype
+from repsense_ble_gateway.packets.repsense import decode_packet, encode_packet
+from repsense_ble_gateway.sensor_stream import SensorStream
+from repsense_ble_gateway.sources import Connected, Connecting, Disconnected, Event, Moved, Received
+
+_NOW_US = 1_700_000_000_000_000
+_CONNECTED = Connected(decode_packet)
+
+
+def _stream() -> SensorStream:
+    numbers = count(1)
+    return SensorStream("wrist", "attic", "Simulated wrist", simulated=True, new_stream_id=lambda: f"s{next(numbers)}")
+
+
+def _received(sequence: int, *, n_samples: int = 5, rate_hz: float = 50.0, n_channels: int = 9) -> Received:
+    samples = np.ones((n_samples, n_channels), dtype=np.float32)
+    packet = Packet(samples, CHANNELS[:n_channels], sequence, 0, rate_hz)
+    return Received(encode_packet(packet), _NOW_US + round((sequence + n_samples) / rate_hz * 1e6))
+
+
+def _handle(stream: SensorStream, events: Sequence[Event]) -> list[Message]:
+    return [message for event in events for message in stream.handle(event, _NOW_US)]
+
+
+def _samples(messages: Sequence[Message]) -> list[tuple[str, int, int]]:
+    return [
+        (message.stream_id, message.sequence, len(message.samples))
+        for message in messages
+        if isinstance(message, SamplesMessage)
+    ]
+
+
+def _states(messages: Sequence[Message]) -> list[tuple[str, str | None]]:
+    return [(message.state, message.reason) for message in messages if isinstance(message, SensorStatusMessage)]
+
+
+def test_packets_become_messages_of_200_ms() -> None:
+    messages = _handle(_stream(), [_CONNECTED, *(_received(sequence) for sequence in range(0, 30, 5))])
+    assert _samples(messages) == [("s1", 0, 10), ("s1", 10, 10), ("s1", 20, 10)]
+    last = messages[-1]
+    assert isinstance(last, SamplesMessage)
+    assert (last.sensor_id, last.channels, last.sample_rate_hz, last.simulated) == ("wrist", CHANNELS, 50.0, True)
+    assert to_epoch_us(last.first_sample_at) == _NOW_US + 420_000
+
+
+def test_the_status_follows_the_connection() -> None:
+    messages = _handle(_stream(), [Connecting("looking"), _CONNECTED, _received(0), Disconnected("battery empty")])
+    assert _states(messages) == [("connecting", "looking"), ("online", None), ("offline", "battery empty")]
+    online = messages[1]
+    assert isinstance(online, SensorStatusMessage)
+    assert (online.stream_id, online.sample_rate_hz, online.name) == ("s1", 50.0, "Simulated wrist")
+
+
+def test_nothing_that_was_received_is_kept_back_at_the_end() -> None:
+    messages = _handle(_stream(), [_CONNECTED, _received(0), Disconnected("gone")])
+    assert _samples(messages) == [("s1", 0, 5)]
+
+
+def test_a_lost_packet_ends_a_message_but_not_the_stream() -> None:
+    messages = _handle(_stream(), [_CONNECTED, _received(0), _received(10), _received(15)])
+    assert _samples(messages) == [("s1", 0, 5), ("s1", 10, 10)]
+    assert [message.n_lost_before for message in messages if isinstance(message, SamplesMessage)] == [0, 5]
+
+
+def test_a_packet_that_comes_twice_is_taken_once() -> None:
+    stream = _stream()
+    messages = _handle(stream, [_CONNECTED, _received(0), _received(0), _received(5)])
+    assert _samples(messages) == [("s1", 0, 10)]
+    assert stream.n_duplicate_packets == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [_received(5, n_channels=6), _received(5, rate_hz=100.0), _received(900_000)],
+    ids=["channels", "rate", "count"],
+)
+def test_a_sensor_that_changes_begins_a_new_stream(changed: Received) -> None:
+    messages = _handle(_stream(), [_CONNECTED, _received(0), changed, Disconnected("gone")])
+    assert [stream_id for stream_id, _, _ in _samples(messages)] == ["s1", "s2"]
+    assert [state for state, _ in _states(messages)] == ["online", "online", "offline"]
+
+
+def test_a_new_connection_is_a_new_stream() -> None:
+    messages = _handle(_stream(), [_CONNECTED, _received(0), _CONNECTED, _received(0), Disconnected("gone")])
+    assert _samples(messages) == [("s1", 0, 5), ("s2", 0, 5)]
+
+
+def test_garbage_is_counted_and_does_no_harm() -> None:
+    stream = _stream()
+    messages = _handle(stream, [_CONNECTED, _received(0), Received(b"garbage", _NOW_US), _received(5)])
+    assert _samples(messages) == [("s1", 0, 10)]
+    assert stream.n_bad_packets == 1
+
+
+def test_the_prototype_sends_one_message_per_sample_and_a_silence_is_a_new_stream() -> None:
+    times_s = [0.0, 0.5, 1.0, 4.0, 4.5]
+    received = [Received(bytes(18), _NOW_US + round(time_s * 1e6)) for time_s in times_s]
+    messages = _handle(_stream(), [Connected(decode_prototype, 2.0), *received])
+    assert _samples(messages) == [("s1", 0, 1), ("s1", 1, 1), ("s1", 2, 1), ("s2", 0, 1), ("s2", 1, 1)]
+
+
+def test_the_truth_is_told_before_the_samples_and_in_their_time() -> None:
+    squat = Label(exercise="squat")
+    events: list[Event] = [_CONNECTED, Moved(0, None), Moved(7, squat, 1), _received(0), _received(5)]
+    messages = _handle(_stream(), events)
+    kinds = [type(message) for message in messages]
+    assert kinds == [SensorStatusMessage, TruthMessage, TruthMessage, SamplesMessage]
+    truth = messages[2]
+    assert isinstance(truth, TruthMessage)
+    assert (truth.stream_id, truth.sequence, truth.label, truth.repetition) == ("s1", 7, squat, 1)
+    assert to_epoch_us(truth.at) == _NOW_US + 160_000

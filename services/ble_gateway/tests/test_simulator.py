@@ -1,0 +1,91 @@
+import asyncio
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from repsense.channels import CHANNELS
+from repsense.labels import Label
+from repsense_ble_gateway.packets import Packet
+from repsense_ble_gateway.packets.repsense import decode_packet
+from repsense_ble_gateway.simulation.person import Person
+from repsense_ble_gateway.sources import Event, Moved, Received
+from repsense_ble_gateway.sources.pacing import Pace
+from repsense_ble_gateway.sources.simulator import SimulatorSource, simulated_packets
+
+
+@pytest.fixture
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wait_until(pace: Pace, time_s: float) -> int:
+        return pace.began_us + round(time_s * 1e6)
+
+    monkeypatch.setattr(Pace, "wait_until", wait_until)
+
+
+def _events(source: SimulatorSource, n_events: int) -> list[Event]:
+    async def collect() -> list[Event]:
+        events = []
+        async for event in source.events():
+            events.append(event)
+            if len(events) == n_events:
+                break
+        return events
+
+    return asyncio.run(collect())
+
+
+def _packets(source: SimulatorSource, n_events: int) -> list[Packet]:
+    return [decode_packet(event.payload) for event in _events(source, n_events) if isinstance(event, Received)]
+
+
+def test_the_packets_hold_every_sample_once() -> None:
+    packets = [item for item in islice(simulated_packets(Person(1, 50.0), 50.0), 500) if isinstance(item, Packet)]
+    assert [packet.sequence for packet in packets] == list(range(0, 5 * len(packets), 5))
+    samples = np.concatenate([packet.samples for packet in packets])
+    stretches = np.concatenate([stretch.samples for stretch in islice(Person(1, 50.0).workout(), 10)])
+    np.testing.assert_array_equal(samples, stretches[: len(samples)])
+
+
+def test_the_truth_names_the_sample_from_which_it_holds() -> None:
+    truths = [item for item in islice(simulated_packets(Person(1, 50.0), 50.0), 500) if isinstance(item, Moved)]
+    expected: list[tuple[int, tuple[Label | None, int]]] = []
+    position = 0
+    for stretch in islice(Person(1, 50.0).workout(), 10):
+        for offset, repetition in enumerate(stretch.repetition):
+            entry = (stretch.label, int(repetition))
+            if not expected or expected[-1][1] != entry:
+                expected.append((position + offset, entry))
+        position += len(stretch.repetition)
+    assert [(truth.sequence, (truth.label, truth.repetition)) for truth in truths] == expected[: len(truths)]
+
+
+def test_the_truth_comes_before_its_samples() -> None:
+    sent = 0
+    for item in islice(simulated_packets(Person(3, 50.0), 50.0), 3000):
+        if isinstance(item, Moved):
+            assert item.sequence >= sent
+        else:
+            assert item.sequence == sent
+            sent += len(item.samples)
+
+
+@pytest.mark.usefixtures("_without_waiting")
+def test_lost_notifications_leave_gaps_and_change_nothing_else() -> None:
+    whole = _packets(SimulatorSource("s", "Simulated", seed=5), 2000)
+    lossy = _packets(SimulatorSource("s", "Simulated", seed=5, loss=0.1), 1500)
+    samples = {packet.sequence: packet.samples for packet in whole}
+    last = lossy[-1].sequence
+    assert last is not None
+    share = 1 - len(lossy) / (last / 5 + 1)
+    assert 0.07 < share < 0.13
+    for packet in lossy:
+        np.testing.assert_array_equal(packet.samples, samples[packet.sequence])
+
+
+@pytest.mark.usefixtures("_without_waiting")
+def test_a_simulated_sensor_has_all_channels_and_says_what_it_is() -> None:
+    source = SimulatorSource("s", "Simulated sensor", seed=5)
+    assert source.simulated
+    received = next(event for event in _events(source, 5) if isinstance(event, Received))
+    packet = decode_packet(received.payload)
+    assert (packet.channels, packet.sample_rate_hz) == (CHANNELS, 50.0)

@@ -1,0 +1,37 @@
+"""Reading from the database; nothing outside this package knows pymongo."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from repsense_inference.repositories.classifications import StoredClassifications
+from repsense_inference.repositories.connection import DatabaseConnection
+from repsense_inference.repositories.models import StoredModels
+from repsense_inference.repositories.samples import StoredSamples
+from repsense_inference.repositories.sensors import StoredSensors
+from repsense_inference.repositories.workouts import StoredSets, StoredWorkouts
+
+__all__ = ["DatabaseConnection", "Repositories"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repositories:
+    """One of each."""
+
+    sensors: StoredSensors
+    samples: StoredSamples
+    classifications: StoredClassifications
+    sets: StoredSets
+    workouts: StoredWorkouts
+    models: StoredModels
+
+    @classmethod
+    def on(cls, connection: DatabaseConnection) -> Self:
+        """All of them, on one connection."""
+        return cls(
+            StoredSensors(connection),
+            StoredSamples(connection),
+            StoredClassifications(connection),
+            StoredSets(connection),
+            StoredWorkouts(connection),
+            StoredModels(connection),
+        )

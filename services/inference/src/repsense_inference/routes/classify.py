@@ -1,0 +1,51 @@
+"""`/v1/classify`: samples in, windows with probabilities out."""
+
+from fastapi import APIRouter
+
+from repsense.errors import ClassifierUnavailableError
+from repsense.messages import LabelProbability
+from repsense_inference.classification import classify_recording
+from repsense_inference.dependencies import PartsDependency
+from repsense_inference.errors import ModelUnavailableError
+from repsense_inference.problems import problem_responses
+from repsense_inference.schemas import ClassifiedWindow, ClassifyRequest, ClassifyResponse
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["models"])
+
+
+@router.post("/v1/classify", responses=problem_responses(400, 413, 422, 503))
+def classify(recording: ClassifyRequest, parts: PartsDependency) -> ClassifyResponse:
+    """Cut a recording into the model's windows and classify each; nothing is stored.
+
+    The recording needs the model's channels (see `/v1/models`) at its rate or a higher one, at least one window
+    and at most ten minutes long, in a body of at most 8 MiB.
+    """
+    classifier = parts.model.classifier
+    if classifier is None:
+        raise ModelUnavailableError(parts.model.problem)
+    try:
+        results = classify_recording(recording.samples, recording.channels, recording.sample_rate_hz, classifier)
+    except ClassifierUnavailableError as error:
+        parts.model.lost(classifier, str(error))
+        raise
+    manifest = classifier.manifest
+    return ClassifyResponse(
+        model_name=manifest.name,
+        model_version=manifest.version,
+        windows=[
+            ClassifiedWindow(
+                start_s=result.start_s,
+                end_s=result.end_s,
+                label=result.label,
+                confidence=result.confidence,
+                probabilities=[
+                    LabelProbability(label=label, probability=probability)
+                    for label, probability in zip(manifest.labels, result.probabilities, strict=False)
+                ],
+                unclassified_reason=result.unclassified_reason,
+            )
+            for result in results
+        ],
+    )

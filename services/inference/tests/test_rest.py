@@ -1,0 +1,935 @@
+"""The routes on parts that are made up here: what a client sends and what it gets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from support.models import MEAN_LABELS, mean_manifest
+
+from repsense.classifiers import Classifier
+from repsense.documents import (
+    ClassificationDocument,
+    ModelDocument,
+    SamplesDocument,
+    SensorDocument,
+    SetDocument,
+    WorkoutDocument,
+    encode_samples,
+    sensor_key,
+)
+from repsense.errors import ClassifierUnavailableError
+from repsense.manifest import ModelManifest
+from repsense.messages import (
+    ClassificationMessage,
+    GatewayStatusMessage,
+    LabelProbability,
+    RunningSet,
+    SensorStatusMessage,
+)
+from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
+from repsense_inference.app import MAX_BODY_BYTES, assemble_app
+from repsense_inference.dependencies import Parts
+from repsense_inference.errors import DatabaseUnavailableError
+from repsense_inference.live import LiveHub
+from repsense_inference.metrics import Metrics
+from repsense_inference.paging import Page
+from repsense_inference.schemas import (
+    Classification,
+    ClassifyRequest,
+    ClassifyResponse,
+    ExerciseSet,
+    Sensor,
+    SignalWindow,
+    Workout,
+)
+
+_SECOND = 1_000_000
+_T0 = 1_772_384_400 * _SECOND  # 2026-03-01T17:00:00Z
+_NOW = datetime(2026, 3, 1, 17, tzinfo=UTC)
+_SET_ID = f"wrist-{_T0}"
+
+
+@dataclass
+class _Sensors:
+    documents: dict[str, SensorDocument] = field(default_factory=dict)
+
+    def all(self) -> list[SensorDocument]:
+        return list(self.documents.values())
+
+    def get(self, sensor_id: str) -> SensorDocument | None:
+        return self.documents.get(sensor_id)
+
+
+@dataclass
+class _Samples:
+    chunks: list[SamplesDocument] = field(default_factory=list)
+    asked: tuple[int, int] | None = None
+
+    def newest(self, sensor_id: str) -> SamplesDocument | None:
+        return next((one for one in reversed(self.chunks) if one["sensor_id"] == sensor_id), None)
+
+    def between(self, sensor_id: str, from_us: int, to_us: int) -> list[SamplesDocument]:
+        self.asked = (from_us, to_us)
+        return [one for one in self.chunks if one["sensor_id"] == sensor_id]
+
+
+@dataclass
+class _Classifications:
+    documents: list[ClassificationDocument] = field(default_factory=list)
+    asked: tuple[object, ...] | None = None
+
+    def newest(self, sensor_id: str) -> ClassificationDocument | None:
+        return next((one for one in self.documents if one["sensor_id"] == sensor_id), None)
+
+    def page(
+        self, sensor_id: str | None, from_us: int, to_us: int | None, limit: int, cursor: str | None
+    ) -> Page[ClassificationDocument]:
+        self.asked = (sensor_id, from_us, to_us, limit, cursor)
+        return Page(self.documents[:limit], "more" if len(self.documents) > limit else None)
+
+
+@dataclass
+class _Sets:
+    documents: dict[str, SetDocument] = field(default_factory=dict)
+    asked: tuple[object, ...] | None = None
+
+    def newest(self, sensor_id: str) -> SetDocument | None:
+        return next((one for one in self.documents.values() if one["sensor_id"] == sensor_id), None)
+
+    def get(self, set_id: str) -> SetDocument | None:
+        return self.documents.get(set_id)
+
+    def page(self, sensor_id: str | None, workout_id: str | None, limit: int, cursor: str | None) -> Page[SetDocument]:
+        self.asked = (sensor_id, workout_id, limit, cursor)
+        return Page(list(self.documents.values()), None)
+
+
+@dataclass
+class _Workouts:
+    documents: dict[str, WorkoutDocument] = field(default_factory=dict)
+
+    def get(self, workout_id: str) -> WorkoutDocument | None:
+        return self.documents.get(workout_id)
+
+    def page(self, sensor_id: str | None, limit: int, cursor: str | None) -> Page[WorkoutDocument]:
+        assert (sensor_id, cursor) == (None, None)
+        return Page(list(self.documents.values())[:limit], None)
+
+
+@dataclass
+class _Models:
+    documents: dict[str, ModelDocument] = field(default_factory=dict)
+    n_asked: int = 0
+
+    def all(self) -> list[ModelDocument]:
+        return list(self.documents.values())
+
+    def get(self, key: str) -> ModelDocument | None:
+        self.n_asked += 1
+        return self.documents.get(key)
+
+
+class _LostSensors(_Sensors):
+    def all(self) -> list[SensorDocument]:
+        msg = "the database does not answer"
+        raise DatabaseUnavailableError(msg)
+
+
+class _MistakenSensors(_Sensors):
+    def all(self) -> list[SensorDocument]:
+        msg = "secret of the inside"
+        raise LookupError(msg)
+
+
+@dataclass
+class _Database:
+    problem: str | None = None
+
+
+@dataclass
+class _Model:
+    classifier: Classifier | None = None
+    problem: str | None = None
+    lost_reasons: list[str] = field(default_factory=list)
+
+    def lost(self, classifier: Classifier, reason: str) -> None:
+        assert classifier is self.classifier
+        self.lost_reasons.append(reason)
+
+
+class _LargestAxis:
+    def __init__(self) -> None:
+        self.manifest: ModelManifest = mean_manifest(version=2)
+
+    def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.exp(windows.mean(axis=1)[:, : len(self.manifest.labels)])
+        probabilities: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _AwayClassifier(_LargestAxis):
+    def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        msg = f"TensorFlow Serving is away, {len(windows)} windows wait"
+        raise ClassifierUnavailableError(msg)
+
+
+@dataclass
+class _World:
+    """All parts, and a client of the app on them."""
+
+    sensors: _Sensors = field(default_factory=_Sensors)
+    samples: _Samples = field(default_factory=_Samples)
+    classifications: _Classifications = field(default_factory=_Classifications)
+    sets: _Sets = field(default_factory=_Sets)
+    workouts: _Workouts = field(default_factory=_Workouts)
+    models: _Models = field(default_factory=_Models)
+    database: _Database = field(default_factory=_Database)
+    model: _Model = field(default_factory=lambda: _Model(_LargestAxis()))
+    metrics: Metrics = field(default_factory=Metrics)
+    hub: LiveHub = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hub = LiveHub(self.metrics)
+        self.hub.connected()
+
+    def app(self) -> FastAPI:
+        return assemble_app(
+            Parts(
+                sensors=self.sensors,
+                samples=self.samples,
+                classifications=self.classifications,
+                sets=self.sets,
+                workouts=self.workouts,
+                models=self.models,
+                database=self.database,
+                model=self.model,
+                hub=self.hub,
+                metrics=self.metrics,
+            )
+        )
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes them
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app(), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await client.request(method, path, **arguments)
+
+        return asyncio.run(send())
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - as above
+        return self.request("GET", path, **arguments)
+
+    def classify(self, **changes: object) -> httpx.Response:
+        recording = {
+            "sample_rate_hz": 2.0,
+            "channels": ["ax", "ay", "az", "gx", "gy", "gz"],
+            "samples": [[0.0, 9.8, 0.0, value, 0.0, 0.0] for value in (0.0, 1.0, 0.0, 1.0, 0.0, 1.0)],
+        }
+        return self.request("POST", "/v1/classify", json=recording | changes)
+
+
+@pytest.fixture
+def world() -> _World:
+    return _World()
+
+
+def _sensor(sensor_id: str = "wrist") -> SensorDocument:
+    return SensorDocument(
+        _id=sensor_id,
+        stream_id="one",
+        channels=["ax", "ay"],
+        sample_rate_hz=10.0,
+        first_seen_us=_T0,
+        last_sample_us=_T0 + 60 * _SECOND,
+        n_samples=98,
+        n_lost=2,
+        n_duplicate=0,
+        problem=None,
+        simulated=True,
+    )
+
+
+def _chunk(n_samples: int = 100) -> SamplesDocument:
+    samples = np.stack([np.arange(n_samples), np.full(n_samples, 0.1)], axis=1).astype(np.float32)
+    return SamplesDocument(
+        _id="one:000000000000",
+        sensor_key=sensor_key("wrist", _T0),
+        sensor_id="wrist",
+        stream_id="one",
+        sequence=0,
+        n_lost_before=0,
+        n_samples=n_samples,
+        first_sample_us=_T0,
+        last_sample_us=_T0 + (n_samples - 1) * 100_000,
+        sample_rate_hz=10.0,
+        channels=["ax", "ay"],
+        samples=encode_samples(samples),
+        simulated=True,
+    )
+
+
+def _classification(version: int = 1) -> ClassificationDocument:
+    return ClassificationDocument(
+        _id=f"wrist:mean@{version}:{_T0}",
+        sensor_key=sensor_key("wrist", _T0),
+        sensor_id="wrist",
+        stream_id="one",
+        model_name="mean",
+        model_version=version,
+        window_start_us=_T0,
+        window_end_us=_T0 + 2_500_000,
+        last_sequence=24,
+        label={"exercise": "push-up", "form": "correct"},
+        confidence=0.9,
+        window_label={"exercise": "squat", "form": None},
+        probabilities=[0.1, 0.2, 0.7],
+        unclassified_reason=None,
+        simulated=True,
+    )
+
+
+def _set(state: Any = "open") -> SetDocument:  # noqa: ANN401 - one of two literals
+    return SetDocument(
+        _id=_SET_ID,
+        sensor_key=sensor_key("wrist", _T0),
+        sensor_id="wrist",
+        workout_id=_SET_ID,
+        state=state,
+        exercise="push-up",
+        form="correct",
+        form_windows={"correct": 6, "incorrect": 2},
+        started_us=_T0,
+        ended_us=_T0 + 30 * _SECOND,
+        n_windows=8,
+        confidence=0.9,
+        model_name="mean",
+        model_version=1,
+        simulated=True,
+    )
+
+
+def _workout() -> WorkoutDocument:
+    return WorkoutDocument(
+        _id=_SET_ID,
+        sensor_key=sensor_key("wrist", _T0),
+        sensor_id="wrist",
+        started_us=_T0,
+        ended_us=_T0 + 90 * _SECOND,
+        n_sets=2,
+        exercises={"push-up": 2},
+        simulated=True,
+    )
+
+
+def _model(version: int = 1) -> ModelDocument:
+    manifest = mean_manifest(version=version).model_dump_json()
+    return ModelDocument(_id=f"mean@{version}", name="mean", version=version, manifest=manifest, first_used_us=_T0)
+
+
+def _status(**changes: object) -> SensorStatusMessage:
+    fields = {"sensor_id": "wrist", "gateway_id": "laptop", "state": "online", "at": _NOW}
+    return SensorStatusMessage.model_validate(fields | changes)
+
+
+def _message(**changes: object) -> ClassificationMessage:
+    fields = {
+        "sensor_id": "wrist",
+        "stream_id": "one",
+        "model_name": "mean",
+        "model_version": 1,
+        "window_start_at": _NOW,
+        "window_end_at": _NOW,
+        "last_sequence": 30,
+        "label": MEAN_LABELS[0],
+        "confidence": 0.8,
+        "window_label": MEAN_LABELS[0],
+        "probabilities": [LabelProbability(label=label, probability=1 / 3) for label in MEAN_LABELS],
+    }
+    return ClassificationMessage.model_validate(fields | changes)
+
+
+def _publish(world: _World, message: SensorStatusMessage | ClassificationMessage) -> None:
+    kind = SensorTopic.STATUS if isinstance(message, SensorStatusMessage) else SensorTopic.CLASSIFICATION
+    world.hub.receive(sensor_topic(message.sensor_id, kind), message.encode())
+
+
+def _assert_problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert (response.status_code, problem["status"]) == (status, status), problem
+    assert problem["type"] == f"urn:repsense:{kind}"
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+def test_sensors_are_merged_from_the_database_and_the_broker(world: _World) -> None:
+    world.sensors.documents = {"wrist": _sensor()}
+    _publish(world, _status(sensor_id="ankle", state="connecting", reason="searching"))
+    _publish(world, _status(name="Left wrist"))
+
+    ankle, wrist = world.get("/v1/sensors").json()["items"]
+
+    assert (ankle["sensor_id"], ankle["state"], ankle["state_reason"]) == ("ankle", "connecting", "searching")
+    assert (ankle["last_sample_at"], ankle["n_samples"], ankle["loss_share"]) == (None, 0, 0.0)
+    assert wrist == {
+        "sensor_id": "wrist",
+        "name": "Left wrist",
+        "state": "online",
+        "state_reason": None,
+        "gateway_id": "laptop",
+        "simulated": False,
+        "stream_id": "one",
+        "channels": ["ax", "ay"],
+        "sample_rate_hz": 10.0,
+        "first_seen_at": "2026-03-01T17:00:00Z",
+        "last_sample_at": "2026-03-01T17:01:00Z",
+        "n_samples": 98,
+        "n_lost": 2,
+        "n_duplicate": 0,
+        "loss_share": 0.02,
+        "problem": None,
+    }
+    assert world.get("/v1/sensors/wrist").json() == wrist
+
+
+def test_a_sensor_is_offline_with_its_gateway(world: _World) -> None:
+    _publish(world, _status())
+    will = GatewayStatusMessage(gateway_id="laptop", state="offline", reason="connection lost")
+    world.hub.receive(gateway_status_topic("laptop"), will.encode())
+
+    sensor = world.get("/v1/sensors/wrist").json()
+
+    assert sensor["state"] == "offline"
+    assert sensor["state_reason"] == "its gateway laptop is offline: connection lost"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/sensors/nobody",
+        "/v1/sensors/nobody/live",
+        "/v1/sensors/nobody/samples",
+        "/v1/sets/nothing-1",
+        "/v1/workouts/nothing-1",
+        "/v2/sensors",
+    ],
+)
+def test_what_is_not_there_is_a_problem(world: _World, path: str) -> None:
+    _assert_problem(world.get(path), 404, "not-found")
+
+
+def test_live_is_the_newest_message_and_its_running_set(world: _World) -> None:
+    world.sets.documents = {_SET_ID: _set()}
+    world.classifications.documents = [_classification()]
+    running = RunningSet(
+        set_id=_SET_ID,
+        exercise="push-up",
+        form="correct",
+        started_at=_NOW,
+        ended_at=_NOW,
+        n_windows=8,
+        incorrect_share=0.25,
+    )
+    _publish(world, _status())
+    _publish(world, _message(running_set=running))
+
+    live = world.get("/v1/sensors/wrist/live").json()
+
+    assert live["sensor"]["state"] == "online"
+    assert live["classification"]["last_sequence"] == 30
+    assert live["classification"]["set_id"] == _SET_ID
+    assert live["classification"]["label"] == {"exercise": "push-up", "form": "correct"}
+    assert live["running_set"] == {
+        "set_id": _SET_ID,
+        "sensor_id": "wrist",
+        "workout_id": _SET_ID,
+        "state": "open",
+        "exercise": "push-up",
+        "form": "correct",
+        "form_windows": {"correct": 6, "incorrect": 2},
+        "incorrect_share": 0.25,
+        "started_at": "2026-03-01T17:00:00Z",
+        "ended_at": "2026-03-01T17:00:30Z",
+        "duration_s": 30.0,
+        "n_windows": 8,
+        "confidence": 0.9,
+        "model_name": "mean",
+        "model_version": 1,
+        "simulated": True,
+    }
+
+
+def test_live_has_no_running_set_when_the_newest_message_has_none(world: _World) -> None:
+    world.sets.documents = {_SET_ID: _set()}
+    _publish(world, _status())
+    _publish(world, _message(label=None, probabilities=None, window_label=None, unclassified_reason="still"))
+
+    live = world.get("/v1/sensors/wrist/live").json()
+
+    assert live["classification"]["unclassified_reason"] == "still"
+    assert live["running_set"] is None
+
+
+@pytest.mark.parametrize(("state", "is_running"), [("open", True), ("closed", False)])
+def test_live_falls_back_to_what_is_stored(world: _World, state: str, is_running: bool) -> None:  # noqa: FBT001 - a parameter
+    world.sensors.documents = {"wrist": _sensor()}
+    world.models.documents = {"mean@1": _model()}
+    world.sets.documents = {_SET_ID: _set(state)}
+    world.classifications.documents = [_classification()]
+
+    live = world.get("/v1/sensors/wrist/live").json()
+
+    assert live["classification"]["probabilities"][2] == {
+        "label": {"exercise": "squat", "form": None},
+        "probability": 0.7,
+    }
+    assert (live["running_set"] is not None) == is_running
+
+
+def test_live_of_a_sensor_without_classifications_is_only_the_sensor(world: _World) -> None:
+    world.sensors.documents = {"wrist": _sensor()}
+
+    live = world.get("/v1/sensors/wrist/live").json()
+
+    assert live["sensor"]["sensor_id"] == "wrist"
+    assert (live["classification"], live["running_set"]) == (None, None)
+
+
+def test_the_newest_seconds_are_counted_from_the_newest_stored_sample(world: _World) -> None:
+    world.samples.chunks = [_chunk()]
+
+    signal = world.get("/v1/sensors/wrist/samples", params={"seconds": 2}).json()
+
+    assert (signal["channels"], signal["units"]) == (["ax", "ay"], {"ax": "m/s^2", "ay": "m/s^2"})
+    assert [row[0] for row in signal["samples"]] == list(range(80, 100))
+    assert signal["samples"][0][1] == 0.1
+    assert signal["start_at"] == "2026-03-01T17:00:08Z"
+    assert signal["offsets_s"] == pytest.approx([0.1 * index for index in range(20)])
+
+
+def test_a_signal_is_thinned_to_the_points_asked_for(world: _World) -> None:
+    world.samples.chunks = [_chunk()]
+
+    signal = world.get("/v1/sensors/wrist/samples", params={"max_points": 10}).json()
+
+    assert [row[0] for row in signal["samples"]] == list(range(0, 100, 10))
+
+
+def test_a_stretch_of_the_past_is_read_by_its_times(world: _World) -> None:
+    world.samples.chunks = [_chunk()]
+    times = {"from": "2026-03-01T18:00:01+01:00", "to": "2026-03-01T17:00:01.200Z"}
+
+    signal = world.get("/v1/sensors/wrist/samples", params=times).json()
+
+    assert world.samples.asked == (_T0 + _SECOND, _T0 + 1_200_000)
+    assert [row[0] for row in signal["samples"]] == [10, 11]
+
+
+def test_a_sensor_without_stored_samples_has_an_empty_signal(world: _World) -> None:
+    world.sensors.documents = {"wrist": _sensor()}
+
+    signal = world.get("/v1/sensors/wrist/samples").json()
+
+    assert signal == {
+        "sensor_id": "wrist",
+        "channels": ["ax", "ay"],
+        "units": {"ax": "m/s^2", "ay": "m/s^2"},
+        "start_at": None,
+        "offsets_s": [],
+        "samples": [],
+    }
+
+
+def test_a_stretch_between_stored_samples_is_empty(world: _World) -> None:
+    world.samples.chunks = [_chunk()]
+    times = {"from": "2026-03-01T16:00:00Z", "to": "2026-03-01T16:00:01Z"}
+
+    signal = world.get("/v1/sensors/wrist/samples", params=times).json()
+
+    assert (signal["start_at"], signal["offsets_s"], signal["samples"]) == (None, [], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "location", "words"),
+    [
+        ("seconds=0", "query.seconds", "greater than 0"),
+        ("seconds=601", "query.seconds", "600"),
+        ("seconds=nan", "query.seconds", "600"),
+        ("max_points=1", "query.max_points", "2"),
+        ("from=2026-03-01T17:00:00Z", None, "both from and to"),
+        ("from=2026-03-01T17:00:01Z&to=2026-03-01T17:00:00Z", None, "from must be before to"),
+        ("from=2026-03-01T17:00:00Z&to=2026-03-01T18:00:00Z", None, "600 s apart"),
+        ("from=2026-03-01T17:00:00&to=2026-03-01T18:00:00Z", "query.from", "time zone"),
+        ("from=2026-03-01T17:00:00+01:00&to=2026-03-01T18:00:00Z", "query.from", "%2B"),
+        ("from=yesterday", "query.from", "2026-03-01T17:00:00Z"),
+    ],
+)
+def test_a_bad_stretch_is_refused_in_words(world: _World, query: str, location: str | None, words: str) -> None:
+    world.samples.chunks = [_chunk()]
+
+    problem = _assert_problem(world.get(f"/v1/sensors/wrist/samples?{query}"), 422, "invalid-request")
+
+    assert words in problem["detail"]
+    if location:
+        assert problem["errors"][0]["location"] == location
+
+
+def test_stored_classifications_get_the_names_of_their_labels_which_are_read_once(world: _World) -> None:
+    world.models.documents = {"mean@1": _model()}
+    world.classifications.documents = [_classification()] * 3
+
+    page = world.get("/v1/classifications", params={"limit": 2}).json()
+
+    assert page["next_cursor"] == "more"
+    assert len(page["items"]) == 2
+    assert page["items"][0] == {
+        "sensor_id": "wrist",
+        "stream_id": "one",
+        "model_name": "mean",
+        "model_version": 1,
+        "window_start_at": "2026-03-01T17:00:00Z",
+        "window_end_at": "2026-03-01T17:00:02.500000Z",
+        "last_sequence": 24,
+        "label": {"exercise": "push-up", "form": "correct"},
+        "confidence": 0.9,
+        "window_label": {"exercise": "squat", "form": None},
+        "probabilities": [
+            {"label": {"exercise": "push-up", "form": "correct"}, "probability": 0.1},
+            {"label": {"exercise": "push-up", "form": "incorrect"}, "probability": 0.2},
+            {"label": {"exercise": "squat", "form": None}, "probability": 0.7},
+        ],
+        "unclassified_reason": None,
+        "set_id": None,
+        "simulated": True,
+    }
+    assert world.models.n_asked == 1
+
+
+def test_classifications_of_a_model_that_is_gone_have_no_probabilities(world: _World) -> None:
+    world.classifications.documents = [_classification(version=7)]
+
+    (item,) = world.get("/v1/classifications").json()["items"]
+
+    assert item["probabilities"] is None
+    assert item["label"] == {"exercise": "push-up", "form": "correct"}
+
+
+def test_filters_of_classifications_reach_the_repository(world: _World) -> None:
+    parameters = {
+        "sensor_id": "wrist",
+        "from": "2026-03-01T17:00:00Z",
+        "to": "2026-03-01T17:00:01Z",
+        "limit": "7",
+        "cursor": "abc",
+    }
+
+    world.get("/v1/classifications", params=parameters)
+
+    assert world.classifications.asked == ("wrist", _T0, _T0 + _SECOND, 7, "abc")
+
+
+def test_times_beyond_what_keys_can_hold_are_searched_at_their_ends(world: _World) -> None:
+    world.get("/v1/classifications", params={"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T00:00:00Z"})
+
+    assert world.classifications.asked == (None, 0, 10**16 - 1, 100, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/classifications?limit=0", "greater than or equal to 1"),
+        ("/v1/sets?limit=1001", "less than or equal to 1000"),
+        ("/v1/workouts?limit=many", "integer"),
+        ("/v1/classifications?sensor_id=Wrist", "lower-case"),
+        ("/v1/sets?workout_id=..", "lower-case"),
+        ("/v1/sensors/wrist%0A", "lower-case"),
+        ("/v1/sets/A", "lower-case"),
+        ("/v1/live?sensor_id=%2B", "lower-case"),
+        ("/v1/classifications?from=2026-03-01T17:00:00Z&to=2026-03-01T17:00:00Z", "before"),
+    ],
+)
+def test_bad_parameters_are_refused_in_words(world: _World, path: str, words: str) -> None:
+    assert words in _assert_problem(world.get(path), 422, "invalid-request")["detail"]
+
+
+def test_sets_are_listed_and_read(world: _World) -> None:
+    world.sets.documents = {_SET_ID: _set("closed")}
+
+    page = world.get("/v1/sets", params={"workout_id": _SET_ID, "sensor_id": "wrist"}).json()
+
+    assert world.sets.asked == ("wrist", _SET_ID, 100, None)
+    assert page["next_cursor"] is None
+    assert page["items"] == [world.get(f"/v1/sets/{_SET_ID}").json()]
+    assert page["items"][0]["state"] == "closed"
+
+
+def test_a_set_without_forms_has_no_share_of_incorrect_ones(world: _World) -> None:
+    document = _set()
+    document["form"], document["form_windows"] = None, {}
+    world.sets.documents = {_SET_ID: document}
+
+    assert world.get(f"/v1/sets/{_SET_ID}").json()["incorrect_share"] is None
+
+
+def test_workouts_are_listed_and_read(world: _World) -> None:
+    world.workouts.documents = {_SET_ID: _workout()}
+
+    page = world.get("/v1/workouts").json()
+
+    assert page == {"items": [world.get(f"/v1/workouts/{_SET_ID}").json()], "next_cursor": None}
+    assert page["items"][0] == {
+        "workout_id": _SET_ID,
+        "sensor_id": "wrist",
+        "started_at": "2026-03-01T17:00:00Z",
+        "ended_at": "2026-03-01T17:01:30Z",
+        "duration_s": 90.0,
+        "n_sets": 2,
+        "exercises": {"push-up": 2},
+        "simulated": True,
+    }
+
+
+def test_models_are_those_stored_and_the_one_that_is_open_first(world: _World) -> None:
+    broken = _model(9)
+    broken["manifest"] = "{}"
+    world.models.documents = {"mean@1": _model(1), "mean@3": _model(3), "mean@9": broken}
+
+    items = world.get("/v1/models").json()["items"]
+
+    assert [(one["in_use"], one["manifest"]["version"]) for one in items] == [(True, 2), (False, 3), (False, 1)]
+    assert items[0]["manifest"]["labels"][2] == {"exercise": "squat", "form": None}
+
+
+def test_a_recording_is_classified(world: _World) -> None:
+    answer = world.classify().json()
+
+    assert (answer["model_name"], answer["model_version"]) == ("mean", 2)
+    assert [(one["start_s"], one["end_s"]) for one in answer["windows"]] == [(0.0, 2.5), (0.5, 3.0)]
+    window = answer["windows"][0]
+    assert window["label"] == {"exercise": "push-up", "form": "incorrect"}
+    assert [one["label"] for one in window["probabilities"]] == [label.model_dump() for label in MEAN_LABELS]
+    assert window["confidence"] == max(one["probability"] for one in window["probabilities"])
+    assert window["unclassified_reason"] is None
+
+
+def test_a_still_window_has_a_reason_and_no_probabilities(world: _World) -> None:
+    answer = world.classify(samples=[[0.0, 9.8, 0.0, 0.0, 0.0, 0.0]] * 5).json()
+
+    assert answer["windows"] == [
+        {
+            "start_s": 0.0,
+            "end_s": 2.5,
+            "label": None,
+            "confidence": 0.0,
+            "probabilities": [],
+            "unclassified_reason": "still",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"samples": []}, "invalid-request", "body.samples"),
+        ({"samples": [[1.0, None, 1.0, 1.0, 1.0, 1.0]]}, "invalid-request", "body.samples.0.1"),
+        ({"samples": [[1e7] * 6]}, "invalid-request", "less than or equal to 1000000"),
+        ({"samples": "nothing"}, "invalid-request", "list"),
+        ({"sample_rate_hz": 0}, "invalid-request", "greater than 0"),
+        ({"sample_rate_hz": 1}, "unusable-samples", "at least 2 Hz"),
+        ({"channels": ["ax"]}, "unusable-samples", "ay, az, gx, gy, gz are missing"),
+        ({"samples": [[0.0] * 6] * 4}, "unusable-samples", "2.5 s long: send at least 5 samples"),
+        ({"samples": [[0.0] * 6] * 1_201}, "unusable-samples", "at most 600 s"),
+        ({"samples": [[0.0] * 6] * 5 + [[0.0]]}, "unusable-samples", "sample 5 has 1 values"),
+        ({"rate": 1}, "invalid-request", "body.rate"),
+    ],
+)
+def test_a_recording_that_cannot_be_used_is_refused_with_what_to_send(
+    world: _World, changes: dict[str, object], kind: str, words: str
+) -> None:
+    assert words in _assert_problem(world.classify(**changes), 422, kind)["detail"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_values_that_are_no_numbers_are_refused(world: _World, value: str) -> None:
+    content = f'{{"sample_rate_hz": 2, "channels": ["ax"], "samples": [[{value}]]}}'
+
+    response = world.request("POST", "/v1/classify", content=content, headers={"Content-Type": "application/json"})
+
+    problem = _assert_problem(response, 422, "invalid-request")
+    assert problem["errors"] == [
+        {
+            "location": "body.samples.0.0",
+            "detail": "every value must be a finite number; leave samples with NaN or Infinity out",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "words"),
+    [
+        (b"", "application/json", 422, "required"),
+        (b"{", "application/json", 422, "not JSON"),
+        (b"[]", "application/json", 422, "JSON object"),
+        (b"{}", "text/plain", 422, "Content-Type: application/json"),
+        (b"[" * 200_000, "application/json", 400, "body"),
+    ],
+)
+def test_a_body_that_is_no_recording_is_refused(
+    world: _World, content: bytes, content_type: str, status: int, words: str
+) -> None:
+    response = world.request("POST", "/v1/classify", content=content, headers={"Content-Type": content_type})
+
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert words in response.json()["detail"]
+
+
+def test_only_one_error_is_told_of_a_recording_full_of_them(world: _World) -> None:
+    problem = _assert_problem(world.classify(samples=[[None] * 6] * 10_000), 422, "invalid-request")
+
+    assert len(problem["errors"]) == 1
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_body_that_is_too_large_is_refused(world: _World, is_declared: bool) -> None:  # noqa: FBT001 - a parameter
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 1_000_000 + 1):
+            yield b" " * 1_000_000
+
+    content = b" " * (MAX_BODY_BYTES + 1) if is_declared else parts()
+    response = world.request("POST", "/v1/classify", content=content, headers={"Content-Type": "application/json"})
+
+    assert str(MAX_BODY_BYTES) in _assert_problem(response, 413, "body-too-large")["detail"]
+
+
+def test_without_a_model_classifying_is_worth_another_try(world: _World) -> None:
+    world.model = _Model(None, "no model in models/bodyweight")
+
+    response = world.classify()
+
+    problem = _assert_problem(response, 503, "model-unavailable")
+    assert problem["detail"] == "no model in models/bodyweight; try again"
+    assert response.headers["retry-after"]
+
+
+def test_a_model_server_that_went_away_is_told_to_the_keeper_of_the_model(world: _World) -> None:
+    world.model = _Model(_AwayClassifier())
+
+    problem = _assert_problem(world.classify(), 503, "model-unavailable")
+
+    assert world.model.lost_reasons == ["TensorFlow Serving is away, 2 windows wait"]
+    assert "TensorFlow Serving is away" in problem["detail"]
+
+
+def test_without_the_database_reading_is_worth_another_try(world: _World) -> None:
+    world.sensors = _LostSensors()
+
+    problem = _assert_problem(world.get("/v1/sensors"), 503, "database-unavailable")
+
+    assert problem["detail"] == "the database does not answer; try again"
+
+
+def test_a_mistake_of_the_service_shows_nothing_of_its_inside(world: _World) -> None:
+    world.sensors = _MistakenSensors()
+
+    response = world.get("/v1/sensors")
+
+    _assert_problem(response, 500, "internal-error")
+    assert "secret" not in response.text
+
+
+def test_another_method_is_a_problem_that_names_the_right_one(world: _World) -> None:
+    response = world.request("DELETE", "/v1/sets")
+
+    assert (
+        _assert_problem(response, 405, "method-not-allowed")["detail"] == "DELETE is not possible at /v1/sets; use GET"
+    )
+    assert response.headers["allow"] == "GET"
+
+
+def test_the_process_is_healthy_whatever_is_missing(world: _World) -> None:
+    world.database.problem = "the database does not answer"
+    world.hub.disconnected("the broker is away")
+
+    assert world.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_service_is_ready_when_everything_is_there(world: _World) -> None:
+    answer = world.get("/readyz").json()
+
+    assert answer["status"] == "ready"
+    assert [(check["name"], check["ok"]) for check in answer["checks"]] == [
+        ("database", True),
+        ("broker", True),
+        ("model", True),
+    ]
+
+
+def test_what_is_missing_is_said_in_words(world: _World) -> None:
+    world.database.problem = "the database does not answer"
+    world.hub.disconnected("the broker is away")
+    world.model = _Model(None, "no model in models/bodyweight")
+
+    problem = _assert_problem(world.get("/readyz"), 503, "not-ready")
+
+    assert problem["detail"] == "the database does not answer; the broker is away; no model in models/bodyweight"
+    assert [(check["ok"], check["detail"]) for check in problem["checks"]] == [
+        (False, "the database does not answer"),
+        (False, "the broker is away"),
+        (False, "no model in models/bodyweight"),
+    ]
+
+
+def test_requests_are_counted_by_route_and_status(world: _World) -> None:
+    world.get("/v1/sensors/nobody")
+    world.get("/v1/sensors/somebody")
+    world.get("/nowhere")
+
+    text = world.get("/metrics").text
+
+    name = "repsense_inference_request_duration_seconds_count"
+    assert f'{name}{{method="GET",route="/v1/sensors/{{sensor_id}}",status="404"}} 2.0' in text
+    assert f'{name}{{method="GET",route="unmatched",status="404"}} 1.0' in text
+    assert "repsense_inference_mqtt_connected 1.0" in text
+    assert "repsense_inference_live_listeners 0.0" in text
+
+
+def test_openapi_documents_every_problem_as_one(world: _World) -> None:
+    document = world.get("/openapi.json").json()
+
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = operation["responses"]
+            assert "500" in responses, path
+            for status, response in responses.items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"], path
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert world.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "schema", [Sensor, SignalWindow, Classification, ExerciseSet, Workout, ClassifyRequest, ClassifyResponse]
+)
+def test_the_examples_in_openapi_are_what_the_schemas_say(schema: type[BaseModel]) -> None:
+    extra = schema.model_config["json_schema_extra"]
+    assert isinstance(extra, dict)
+    examples = extra["examples"]
+    assert isinstance(examples, list)
+    assert examples
+
+    for example in examples:
+        schema.model_validate_json(json.dumps(example), strict=True, extra="forbid")
