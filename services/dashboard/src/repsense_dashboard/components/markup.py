@@ -1,0 +1,45 @@
+"""The smallest pieces of HTML, and the one place where a value becomes HTML.
+
+Names of sensors and activities are made by users: whatever is not a literal of this package goes through `text`.
+"""
+
+from html import escape
+from typing import Literal
+
+__all__ = ["Icon", "form_chip", "icon", "simulated_badge", "text", "tone_of_form"]
+
+Icon = Literal["check", "alert", "robot", "pause", "question", "broken", "hourglass", "search", "power", "box", "plug"]
+
+Tone = Literal["correct", "incorrect", "neutral"]
+
+
+def text(value: str) -> str:
+    """Return a value as HTML text, safe between tags and in quoted attributes."""
+    return escape(value, quote=True)
+
+
+def icon(name: Icon) -> str:
+    """Return an icon in the colour and size of the text around it; it says nothing that a word beside it does not."""
+    return f'<span class="rs-icon rs-icon-{name}" aria-hidden="true"></span>'
+
+
+def simulated_badge(*, small: bool = False) -> str:
+    """Return the mark of data that no person produced."""
+    size = " rs-simulated-small" if small else ""
+    return f'<span class="rs-simulated{size}">{icon("robot")}Simulated</span>'
+
+
+def tone_of_form(form: str | None) -> Tone:
+    """Return how a form is coloured; a form that a user invented has a word but no colour."""
+    if form == "correct":
+        return "correct"
+    return "incorrect" if form == "incorrect" else "neutral"
+
+
+def form_chip(form: str | None) -> str:
+    """Return the form as icon and word, nothing for an exercise that was taught without."""
+    if form is None:
+        return ""
+    tone = tone_of_form(form)
+    symbol = {"correct": icon("check"), "incorrect": icon("alert"), "neutral": ""}[tone]
+    return f'<span class="rs-chip rs-chip-{tone}">{symbol}{text(form)}</span>'
