@@ -13,6 +13,9 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import honcho.manager
@@ -29,10 +32,43 @@ _PORTS = {
 }
 _KILL_AFTER_S = 3
 """honcho waits 5 s before it kills what does not stop; everything is to be gone within 5."""
+_SERVERS = {"broker": "broker/nats-server.log", "database": "database/nx-27017.log"}
+"""Stopped last, so that the services can say goodbye to them; each with its log in the data folder."""
+_GOODBYE_S = 1.5
 
 
 class CannotStartError(Exception):
     """Something that a person has to put right; the text says what."""
+
+
+class _OrderedManager(Manager):  # type: ignore[misc]  # honcho carries no types
+    """Stops the services first, and what they stand on when they are gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopping = False
+
+    def terminate(self) -> None:
+        """Begin to stop; honcho calls it on a signal and when any process has ended."""
+        if not self._stopping:
+            self._stopping = True
+            self._stop(lambda name: name not in _SERVERS)
+            threading.Thread(target=self._stop_servers, daemon=True).start()
+
+    def _stop_servers(self) -> None:
+        services = [name for name in self._processes if name not in _SERVERS]
+        deadline_s = time.monotonic() + _GOODBYE_S
+        while time.monotonic() < deadline_s and any(map(self._runs, services)):
+            time.sleep(0.02)
+        self._stop(lambda name: name in _SERVERS)
+
+    def _stop(self, chosen: Callable[[str], bool]) -> None:
+        for name in self._processes:
+            if chosen(name) and self._runs(name):
+                self._procmgr.terminate(self._processes[name]["pid"])
+
+    def _runs(self, name: str) -> bool:
+        return "pid" in self._processes[name] and "returncode" not in self._processes[name]
 
 
 def main() -> None:
@@ -43,12 +79,14 @@ def main() -> None:
     except CannotStartError as error:
         sys.exit(f"RepSense: {error}")
     honcho.manager.KILL_WAIT = _KILL_AFTER_S
-    manager = Manager()
+    manager = _OrderedManager()
     for name, command in parse_procfile((_ROOT / "Procfile").read_text(encoding="utf-8")).processes.items():
         manager.add_process(name, command, env=environment, cwd=str(_ROOT))
     manager.loop()
-    stopped_by_person = manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}
-    sys.exit(0 if stopped_by_person else manager.returncode)
+    if manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}:
+        sys.exit(0)
+    logs = " and ".join(f"{environment['REPSENSE_DATA']}/{log}" for log in _SERVERS.values())
+    sys.exit(f"RepSense: stopped because one of its parts ended, see above; broker and database log to {logs}")
 
 
 def _environment() -> dict[str, str]:
@@ -74,9 +112,7 @@ def _environment() -> dict[str, str]:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            msg = (
-                f"cannot write to {folder} ({error.strerror}); make it writable or set REPSENSE_DATA to another"
-            )
+            msg = f"cannot write to {folder} ({error.strerror}); make it writable or set REPSENSE_DATA to another"
             raise CannotStartError(msg) from error
     return environment
 

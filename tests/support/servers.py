@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MOSQUITTO", "Server", "broker", "database", "free_port", "mosquitto", "process"]
+__all__ = ["BIN", "MOSQUITTO", "ROOT", "Server", "broker", "database", "free_port", "mosquitto", "process"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
