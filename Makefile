@@ -24,7 +24,7 @@ format: .venv/dev ## format the code
 	.venv/bin/ruff format $(CODE)
 
 benchmark: .venv/dev ## measure delay, load, memory and start-up; prints tables
-	.venv/bin/python -m benchmarks
+	PYTHONPATH=tests .venv/bin/python -m benchmarks
 
 lock: ## resolve the dependencies anew (needs uv)
 	scripts/lock.sh --upgrade

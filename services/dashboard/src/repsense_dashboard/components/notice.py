@@ -34,7 +34,7 @@ def no_sensor_notice() -> str:
         "Start one, and it appears here by itself.",
         commands=(
             ("make up", "a simulated person, to see how everything works"),
-            ("SENSOR=ble make up", "your own Bluetooth sensor: switch it on and keep it near"),
+            ('SENSOR="ble ADDRESS" make up', "your own Bluetooth sensor: switch it on and keep it near"),
         ),
         foot="Looking for sensors",
     )

@@ -1,0 +1,1 @@
+"""What RepSense can do on this machine: `make benchmark`, or `python -m benchmarks latency capacity …`."""
