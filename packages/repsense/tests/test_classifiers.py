@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_the_newest_version_is_opened_by_number_not_by_name(tmp_path: Path) -> N
 def test_a_url_that_names_no_classifier_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ClassifierError, match="must look like onnx:models/bodyweight"):
         open_classifier(url)
+
+
+def test_a_runtime_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "repsense.classifiers.onnx")
+
+    with pytest.raises(ClassifierError, match=r"needs onnxruntime.*pip install 'repsense\[onnx\]'"):
+        open_classifier(f"onnx:{tmp_path}")
 
 
 def test_a_directory_without_a_version_is_refused(tmp_path: Path) -> None:

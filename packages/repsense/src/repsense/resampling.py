@@ -75,17 +75,23 @@ class Resampler:
 
     def push(self, run: Run) -> ResampledRun:
         """Take the next run of the stream; return what lies within it (perhaps nothing)."""
-        continues = self._tail is not None and self._tail.end == run.sequence
-        times_us = run.first_sample_us + np.arange(len(run.samples)) * self._period_us
-        samples, first = run.samples, run.sequence
-        if self._tail is not None and continues:
-            samples = np.concatenate([self._tail.samples, samples])
-            times_us = np.concatenate([[self._tail.first_sample_us], times_us])
-            first -= 1
+        tail, continues = self._tail, self._tail is not None and self._tail.end == run.sequence
+        self._gap = self._gap or not continues
+        n_samples = len(run.samples)
+        tail_us = run.first_sample_us + round((n_samples - 1) * self._period_us)
+        self._tail = Run(run.end - 1, tail_us, run.samples[-1:])
         # The tail's own position was returned with the run before.
         lowest = run.sequence - 1 + _EXACT if continues else run.sequence - _EXACT
         index = math.ceil(lowest / self._ratio)
         stop = math.floor((run.end - 1 + _EXACT) / self._ratio) + 1
+        if stop <= index:
+            return _nothing(index, run)
+        samples, first = run.samples, run.sequence
+        times_us = run.first_sample_us + np.arange(n_samples) * self._period_us
+        if tail is not None and continues:
+            samples = np.concatenate([tail.samples, samples])
+            times_us = np.concatenate([[tail.first_sample_us], times_us])
+            first -= 1
         positions = np.arange(index, stop) * self._ratio - first
         below = np.clip(np.floor(positions + _EXACT).astype(np.int64), 0, len(samples) - 1)
         share = positions - below
@@ -94,12 +100,15 @@ class Resampler:
         weights = share[:, np.newaxis].astype(np.float32)
         resampled = samples[below] * (1 - weights) + samples[above] * weights
         resampled_us = np.rint(times_us[below] * (1 - share) + times_us[above] * share).astype(np.int64)
-        self._tail = Run(run.end - 1, round(times_us[-1]), run.samples[-1:])
-        self._gap = self._gap or not continues
         output = ResampledRun(index, resampled_us, above + first, resampled, continues=not self._gap)
-        if len(positions):
-            self._gap = False
+        self._gap = False
         return output
+
+
+def _nothing(index: int, run: Run) -> ResampledRun:
+    """Most runs of a fast sensor end before the next sample of a slow model."""
+    none = np.empty(0, np.int64)
+    return ResampledRun(index, none, none, run.samples[:0], continues=True)
 
 
 def resample(samples: NDArray[np.float32], input_rate_hz: float, output_rate_hz: float) -> NDArray[np.float32]:

@@ -56,16 +56,21 @@ def open_classifier(url: str) -> Classifier:
         ClassifierError: If the URL or the model cannot be used.
     """
     parts = urlsplit(url)
-    if parts.scheme == "onnx" and parts.path:
-        from repsense.classifiers.onnx import OnnxClassifier  # noqa: PLC0415 - an optional dependency
+    try:
+        if parts.scheme == "onnx" and parts.path:
+            from repsense.classifiers.onnx import OnnxClassifier  # noqa: PLC0415 - an optional dependency
 
-        return OnnxClassifier.open(Path(parts.path))
-    if parts.scheme == "grpc" and parts.netloc and parts.path.strip("/"):
-        from repsense.classifiers.tensorflow_serving import (  # noqa: PLC0415 - an optional dependency
-            TensorFlowServingClassifier,
-        )
+            return OnnxClassifier.open(Path(parts.path))
+        if parts.scheme == "grpc" and parts.netloc and parts.path.strip("/"):
+            from repsense.classifiers.tensorflow_serving import (  # noqa: PLC0415 - an optional dependency
+                TensorFlowServingClassifier,
+            )
 
-        return TensorFlowServingClassifier.connect(parts.netloc, parts.path.strip("/"))
+            return TensorFlowServingClassifier.connect(parts.netloc, parts.path.strip("/"))
+    except ModuleNotFoundError as error:
+        extra = {"onnx": "onnx", "grpc": "tensorflow-serving"}[parts.scheme]
+        msg = f"{url} needs {error.name}, which is not installed: pip install 'repsense[{extra}]'"
+        raise ClassifierError(msg) from error
     msg = f"{url!r} names no classifier; it must look like {_FORMS}"
     raise ClassifierError(msg)
 

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from typing import Any, Self
@@ -41,7 +42,7 @@ def _tensorflow_messages_only() -> Iterator[None]:
 
 
 with _tensorflow_messages_only():
-    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_INT32
+    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_INT32, DataType
     from tensorflow_serving.apis import get_model_status_pb2 as status_pb2
     from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
     from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
@@ -50,7 +51,7 @@ with _tensorflow_messages_only():
 __all__ = ["TensorFlowServingClassifier"]
 
 DEADLINE_S = 2.0
-"""A batch takes some 20 ms; a server that needs this long is in trouble."""
+"""A batch of 256 windows takes some 6 ms; a server that needs this long is in trouble."""
 
 _SERVICE_CONFIG = json.dumps(
     {
@@ -70,15 +71,32 @@ _SERVICE_CONFIG = json.dumps(
 )
 """gRPC retries by itself, with jitter, within the deadline."""
 
+_CHANNEL_OPTIONS = [
+    ("grpc.service_config", _SERVICE_CONFIG),
+    # The model server is a neighbour; the proxy in the environment is for the internet.
+    ("grpc.enable_http_proxy", 0),
+    # A new channel shall connect at once, and not wait because an earlier one could not.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+_AWAY = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    # Another thread closed the channel while this one waited for an answer.
+    grpc.StatusCode.CANCELLED,
+}
+
 
 class TensorFlowServingClassifier:
-    """A classifier on one version of a model that TensorFlow Serving has loaded."""
+    """A classifier on one version of a model that TensorFlow Serving has loaded; threads may share it."""
 
-    def __init__(self, channel: grpc.Channel, manifest: ModelManifest) -> None:
-        """Wrap a channel to a server that serves the manifest's model and version."""
-        self._channel = channel
-        self._stub = PredictionServiceStub(channel)
+    def __init__(self, address: str, manifest: ModelManifest) -> None:
+        """Prepare to call the server at an address, which serves the manifest's model and version."""
         self.manifest = manifest
+        self._address = address
+        self._lock = threading.Lock()
+        self._closed = False
+        self._open_channel()
 
     @classmethod
     def connect(cls, address: str, model_name: str) -> Self:
@@ -93,13 +111,10 @@ class TensorFlowServingClassifier:
             ClassifierError: If it does not know the model.
             ManifestError: If the model does not carry a manifest of RepSense.
         """
-        channel = grpc.insecure_channel(address, options=[("grpc.service_config", _SERVICE_CONFIG)])
-        try:
+        with grpc.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             version = _available_version(channel, address, model_name)
-            return cls(channel, _fetch_manifest(channel, model_name, version))
-        except BaseException:
-            channel.close()
-            raise
+            manifest = _fetch_manifest(channel, model_name, version)
+        return cls(address, manifest)
 
     def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Classify a batch; see `Classifier.classify`."""
@@ -112,14 +127,37 @@ class TensorFlowServingClassifier:
         for size in windows.shape:
             tensor.tensor_shape.dim.add(size=size)
         tensor.tensor_content = np.ascontiguousarray(windows, dtype="<f4").tobytes()
-        response = _call(self._stub.Predict, request, self.manifest.name)
+        stub = self._stub
+        try:
+            response = _call(stub.Predict, request, self.manifest.name)
+        except ClassifierUnavailableError:
+            self._renew(stub)
+            raise
         answer = _floats(response, self.manifest.name)
         check_probabilities(answer, len(windows), self.manifest)
         return answer
 
     def close(self) -> None:
-        """Close the connection."""
-        self._channel.close()
+        """Close the connection; calls under way in other threads end with ClassifierUnavailableError."""
+        with self._lock:
+            self._closed = True
+            self._channel.close()
+
+    def _open_channel(self) -> None:
+        self._channel = grpc.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        self._stub = PredictionServiceStub(self._channel)
+
+    def _renew(self, failed: PredictionServiceStub) -> None:
+        """Give the next call a channel of its own making.
+
+        A channel would find back by itself, but late. Its pauses between tries grow to two minutes, and those between
+        look-ups of the server's name cannot be set shorter; that the server's machine vanished without a word, TCP
+        notices only after a quarter of an hour.
+        """
+        with self._lock:
+            if self._stub is failed and not self._closed:
+                self._channel.close()
+                self._open_channel()
 
 
 def _available_version(channel: grpc.Channel, address: str, model_name: str) -> int:
@@ -174,9 +212,13 @@ def _call(method: Any, request: Any, model_name: str) -> Any:  # noqa: ANN401 - 
     except grpc.RpcError as error:
         code, details = error.code(), error.details()
         msg = f"TensorFlow Serving cannot answer for {model_name}: {code.name}: {details}"
-        if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        if code in _AWAY:
             raise ClassifierUnavailableError(msg) from error
         raise ClassifierError(msg) from error
+    except ValueError as error:
+        # So gRPC says that another thread closed the channel before the call began.
+        msg = f"TensorFlow Serving cannot answer for {model_name}: {error}"
+        raise ClassifierUnavailableError(msg) from error
 
 
 def _floats(response: PredictResponse, model_name: str) -> NDArray[np.float32]:
@@ -185,14 +227,17 @@ def _floats(response: PredictResponse, model_name: str) -> NDArray[np.float32]:
         msg = f"{model_name} has no output 'probabilities'; it has {', '.join(response.outputs) or 'none'}"
         raise ClassifierError(msg)
     tensor = response.outputs["probabilities"]
+    if tensor.dtype != DT_FLOAT:
+        msg = f"{model_name} answered with {DataType.Name(tensor.dtype)}, not with DT_FLOAT"
+        raise ClassifierError(msg)
     shape = [dim.size for dim in tensor.tensor_shape.dim]
-    flat = (
-        np.frombuffer(tensor.tensor_content, dtype="<f4")
-        if tensor.tensor_content
-        else np.asarray(tensor.float_val, dtype=np.float32)
-    )
     try:
+        flat = (
+            np.frombuffer(tensor.tensor_content, dtype="<f4")
+            if tensor.tensor_content
+            else np.asarray(tensor.float_val, dtype=np.float32)
+        )
         return flat.reshape(shape).astype(np.float32)
     except ValueError as error:
-        msg = f"{model_name} answered {flat.size} values for shape {shape}"
+        msg = f"{model_name} answered with a tensor that does not fill its shape {shape}"
         raise ClassifierError(msg) from error

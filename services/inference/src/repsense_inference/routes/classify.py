@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from repsense.errors import ClassifierUnavailableError
+from repsense.errors import ClassifierError
 from repsense.messages import LabelProbability
 from repsense_inference.classification import classify_recording
 from repsense_inference.dependencies import PartsDependency
@@ -27,7 +27,8 @@ def classify(recording: ClassifyRequest, parts: PartsDependency) -> ClassifyResp
         raise ModelUnavailableError(parts.model.problem)
     try:
         results = classify_recording(recording.samples, recording.channels, recording.sample_rate_hz, classifier)
-    except ClassifierUnavailableError as error:
+    except ClassifierError as error:
+        # Also when it only refuses: TensorFlow Serving drops a version when it has loaded the next one.
         parts.model.lost(classifier, str(error))
         raise
     manifest = classifier.manifest
