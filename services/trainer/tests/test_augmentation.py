@@ -1,0 +1,68 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from repsense.channels import CHANNELS
+from repsense_trainer.augmentation import Augmentation, augment
+
+NOTHING = Augmentation(
+    magnetic_field_offset_ut=0,
+    gain=0,
+    acceleration_noise_m_s2=0,
+    angular_rate_noise_rad_s=0,
+    magnetic_field_noise_ut=0,
+    duplicated_share=0,
+    interpolated_share=0,
+)
+
+
+def some_windows() -> NDArray[np.float32]:
+    return np.random.default_rng(1).normal(0, 10, (50, 5, 9)).astype(np.float32)
+
+
+def augmented(windows: NDArray[np.float32], **changes: float) -> NDArray[np.float32]:
+    return augment(windows, CHANNELS, NOTHING.model_copy(update=changes), np.random.default_rng(2))
+
+
+def test_nothing_is_changed_at_strength_zero() -> None:
+    np.testing.assert_array_equal(augmented(some_windows()), some_windows())
+
+
+def test_the_windows_given_stay_as_they_are_and_chance_comes_from_the_generator_alone() -> None:
+    windows = some_windows()
+
+    first, second = (augment(windows, CHANNELS, Augmentation(), np.random.default_rng(3)) for _ in range(2))
+
+    np.testing.assert_array_equal(windows, some_windows())
+    np.testing.assert_array_equal(first, second)
+    assert first.dtype == np.float32
+    assert not np.array_equal(first, windows)
+
+
+def test_an_offset_is_constant_over_a_window_and_only_in_its_sensor() -> None:
+    difference = augmented(some_windows(), magnetic_field_offset_ut=12.0) - some_windows()
+
+    assert not difference[:, :, :6].any()
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[:, :1], difference.shape), atol=1e-4)
+    assert 10 < difference[:, 0, 6:].std() < 14
+
+
+def test_noise_is_each_sensors_own() -> None:
+    difference = augmented(some_windows(), angular_rate_noise_rad_s=0.1) - some_windows()
+
+    assert not difference[:, :, :3].any()
+    assert not difference[:, :, 6:].any()
+    assert 0.08 < difference[:, :, 3:6].std() < 0.12
+
+
+def test_a_duplicated_sample_repeats_the_one_before() -> None:
+    windows = augmented(some_windows(), duplicated_share=1.0)
+
+    repeats = (np.diff(windows, axis=1) == 0).all(axis=2)
+    assert (repeats.sum(axis=1) == 1).all()
+
+
+def test_a_lost_sample_is_interpolated_between_its_neighbours() -> None:
+    windows = augmented(some_windows(), interpolated_share=1.0)
+
+    middle = (windows[:, :-2] + windows[:, 2:]) / 2
+    assert (np.isclose(windows[:, 1:-1], middle, atol=1e-5).all(axis=2).sum(axis=1) == 1).all()
