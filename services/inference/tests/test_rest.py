@@ -312,6 +312,7 @@ def _set(state: Any = "open") -> SetDocument:  # noqa: ANN401 - one of two liter
         form_windows={"correct": 6, "incorrect": 2},
         started_us=_T0,
         ended_us=_T0 + 30 * _SECOND,
+        last_window_end_us=_T0 + 31 * _SECOND,
         n_windows=8,
         confidence=0.9,
         model_name="mean",

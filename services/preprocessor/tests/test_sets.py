@@ -14,6 +14,7 @@ LETTERS = {
 }
 STEP_US = MICROSECONDS // 2
 """Windows of 2.5 s begin every half second."""
+HALF_WINDOW_US = 5 * STEP_US // 2
 RULES = SetRules(max_pause_s=4, min_windows=4, workout_pause_s=60)
 
 
@@ -70,10 +71,13 @@ def test_form_is_that_of_most_windows() -> None:
     assert document["form_windows"] == {"correct": 2, "incorrect": 3}
 
 
-def test_a_set_lasts_from_its_first_window_to_the_end_of_its_last() -> None:
+def test_a_set_lasts_from_the_middle_of_its_first_window_to_the_middle_of_its_last() -> None:
     (document,) = followed("..SSSSS.").sets.values()
 
-    assert (document["started_us"], document["ended_us"]) == (2 * STEP_US, 11 * STEP_US)
+    assert (document["started_us"], document["ended_us"]) == (
+        2 * STEP_US + HALF_WINDOW_US,
+        6 * STEP_US + HALF_WINDOW_US,
+    )
     assert document["confidence"] == pytest.approx(0.9)
     assert document["simulated"]
 

@@ -121,7 +121,11 @@ class SetDocument(TypedDict):
     form_windows: dict[str, int]
     """How many windows had each form."""
     started_us: int
+    """Middle of the first window."""
     ended_us: int
+    """Middle of the last window."""
+    last_window_end_us: int
+    """Windows that end no later are counted."""
     n_windows: int
     confidence: float
     """Mean confidence of the set's windows."""

@@ -174,7 +174,7 @@ class RunningSet(BaseModel):
     """The form of most of the set's windows so far."""
     started_at: AwareDatetime
     ended_at: AwareDatetime
-    """End of the last window that belongs to the set."""
+    """Middle of the last window that belongs to the set, as `started_at` is of the first."""
     n_windows: int
     incorrect_share: float | None
     """Of the windows whose form is known: 0 all correct, 1 all incorrect; None if none is."""

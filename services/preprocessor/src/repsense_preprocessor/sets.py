@@ -16,18 +16,21 @@ class SetRules:
     """When a set ends and what counts as one.
 
     Attributes:
-        max_pause_s: A set goes on over a pause (unknown, still, signal lost) of up to this long.
+        max_pause_s: A set goes on over a pause (unknown, still, signal lost) of up to this long between two windows.
         min_windows: What is shorter than this is a slip of the network or a try, not a set.
         workout_pause_s: A pause of more than this between two sets begins a new workout.
     """
 
     max_pause_s: float = 4.0
-    min_windows: int = 4
+    min_windows: int = 6
     workout_pause_s: float = 30 * 60
 
 
 class SetTracker:
     """Follows one sensor's labels; opens, grows and closes its sets, and keeps its workout.
+
+    A set lasts from the middle of its first window to the middle of its last: a window gets the label of the exercise
+    that fills about half of it or more.
 
     A window is counted at most once, also across restarts: one that ends no later than the newest counted window
     is passed over.
@@ -57,7 +60,7 @@ class SetTracker:
         self._workout = workout
         self._workout_sets = {document["_id"]: document for document in sets}
         newest = max(self._workout_sets.values(), key=lambda document: document["ended_us"], default=None)
-        self._counted_until_us = newest["ended_us"] if newest is not None else 0
+        self._counted_until_us = newest["last_window_end_us"] if newest is not None else 0
         self._open = newest if newest is not None and newest["state"] == "open" else None
 
     @property
@@ -85,17 +88,19 @@ class SetTracker:
         if end_us <= self._counted_until_us:
             return []
         changed: list[SetDocument] = []
+        middle_us = (start_us + end_us) // 2
         if self._open is not None:
-            pause_us = start_us - self._open["ended_us"]
+            pause_us = start_us - self._open["last_window_end_us"]
             other = label is not None and label.exercise != self._open["exercise"]
             if other or pause_us > self._rules.max_pause_s * MICROSECONDS:
                 changed += self.close()
         if label is None:
             return changed
         if self._open is None:
-            # The windows of the exercise before overlap this one; two sets never do.
-            self._open = self._new_set(max(start_us, self._counted_until_us), label, simulated=simulated)
-        self._count(self._open, end_us, label, confidence)
+            self._open = self._new_set(middle_us, label, simulated=simulated)
+        self._open["ended_us"] = middle_us
+        self._open["last_window_end_us"] = self._counted_until_us = end_us
+        self._count(self._open, label, confidence)
         if self.running is not None:
             changed.append(self._stored(self.running))
         return changed
@@ -136,6 +141,7 @@ class SetTracker:
             form_windows={},
             started_us=started_us,
             ended_us=started_us,
+            last_window_end_us=started_us,
             n_windows=0,
             confidence=0.0,
             model_name=self._manifest.name,
@@ -143,11 +149,11 @@ class SetTracker:
             simulated=simulated,
         )
 
-    def _count(self, document: SetDocument, end_us: int, label: Label, confidence: float) -> None:
+    @staticmethod
+    def _count(document: SetDocument, label: Label, confidence: float) -> None:
         n_before = document["n_windows"]
         document["n_windows"] = n_before + 1
         document["confidence"] += (confidence - document["confidence"]) / (n_before + 1)
-        document["ended_us"] = self._counted_until_us = end_us
         if label.form is not None:
             forms = document["form_windows"]
             forms[label.form] = forms.get(label.form, 0) + 1

@@ -6,7 +6,7 @@ from repsense_dashboard.api import ExerciseSet
 from repsense_dashboard.components.markup import form_chip, simulated_badge, text
 from repsense_dashboard.wording import as_title, percent, stopwatch
 
-__all__ = ["idle_card", "rest_card", "running_set_card"]
+__all__ = ["beginning_card", "idle_card", "rest_card", "running_set_card"]
 
 
 def running_set_card(running_set: ExerciseSet, elapsed_s: float) -> str:
@@ -18,6 +18,11 @@ def running_set_card(running_set: ExerciseSet, elapsed_s: float) -> str:
     else:
         form = running_set.form or "running"
     return _card("Set", stopwatch(elapsed_s), title, text(form), simulated=running_set.simulated)
+
+
+def beginning_card(exercise: str, *, simulated: bool) -> str:
+    """Return the card of an exercise that has not lasted long enough to be a set."""
+    return _card("Set", stopwatch(0), as_title(exercise), "beginning", simulated=simulated)
 
 
 def rest_card(last_set: ExerciseSet, rest: timedelta) -> str:

@@ -16,7 +16,7 @@ from repsense_dashboard.components.last_sets import last_sets_card
 from repsense_dashboard.components.markup import simulated_badge
 from repsense_dashboard.components.notice import api_error_notice, no_sensor_notice
 from repsense_dashboard.components.sensor_bar import sensor_bar, sensor_choice
-from repsense_dashboard.components.set_card import idle_card, rest_card, running_set_card
+from repsense_dashboard.components.set_card import beginning_card, idle_card, rest_card, running_set_card
 from repsense_dashboard.components.signal import arrange_signal
 from repsense_dashboard.components.signal_chart import signal_chart
 from repsense_dashboard.situation import SetStopwatch, Situation, tell_situation
@@ -200,6 +200,9 @@ def _set_card(view: _View, stopwatch: SetStopwatch) -> str:
     if running_set is not None:
         elapsed_s = stopwatch.read(running_set.set_id, running_set.duration_s, time.monotonic())
         return running_set_card(running_set, elapsed_s)
+    now = view.live.classification
+    if view.situation is Situation.EXERCISE and now is not None and now.label is not None:
+        return beginning_card(now.label.exercise, simulated=now.simulated)
     last_set = next((entry for entry in view.sets if entry.state == "closed"), None)
     if last_set is not None and last_set.ended_at is not None and sensor.last_sample_at is not None:
         # Both times are the gateway's.
