@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from support.mqtt import connect
 from support.stack import NativeStack, native_stack
 
 from benchmarks.load import Load, arrivals_by_live, arrivals_by_mqtt
@@ -47,7 +48,7 @@ def _broker_alone(stack: NativeStack) -> np.ndarray[tuple[int], np.dtype[np.floa
     arrived: list[float] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.on_message = lambda *_: arrived.append(time.perf_counter())
-    client.connect("127.0.0.1", stack.ports["MQTT_PORT"])
+    connect(client, stack.ports["MQTT_PORT"])
     client.subscribe("benchmark/echo", qos=1)
     client.loop_start()
     delays_s = []

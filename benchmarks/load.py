@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from support.mqtt import connect
 
 from repsense.channels import CHANNELS
 from repsense.messages import SamplesMessage
@@ -41,7 +42,7 @@ class Load:
         self._batches = [_batches(seed) for seed in range(min(_PEOPLE, n_sensors))]
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.max_inflight_messages_set(10_000)
-        self._client.connect("127.0.0.1", port)
+        connect(self._client, port)
         self._client.loop_start()
 
     def run(self, duration_s: float) -> None:
@@ -133,7 +134,7 @@ def arrivals_by_mqtt(port: int) -> Iterator[Arrivals]:
     client.on_connect = lambda client, *_: client.subscribe(all_sensors_topic(SensorTopic.CLASSIFICATION), qos=1)
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = lambda _client, _userdata, message: arrivals.add(bytes(message.payload))
-    client.connect("127.0.0.1", port)
+    connect(client, port)
     client.loop_start()
     subscribed.wait(10)
     try:

@@ -1,6 +1,7 @@
 """A small MQTT client for tests."""
 
 import contextlib
+import socket
 import threading
 import uuid
 from collections import defaultdict
@@ -9,9 +10,20 @@ from collections.abc import Callable, Iterator
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-__all__ = ["Listener", "listening", "publishing"]
+__all__ = ["Listener", "connect", "listening", "publishing"]
 
 _PATIENCE_S = 20.0
+
+
+def connect(client: mqtt.Client, port: int) -> None:
+    """Connect without Nagle's algorithm, which would add up to 40 ms to what is measured."""
+
+    def send_at_once(_client: mqtt.Client, _userdata: object, connection: object) -> None:
+        if isinstance(connection, socket.socket):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    client.on_socket_open = send_at_once
+    client.connect("127.0.0.1", port)
 
 
 class Listener:
@@ -46,7 +58,7 @@ def listening(port: int, topic_filter: str) -> Iterator[Listener]:
     client.on_connect = lambda client, *_: client.subscribe(topic_filter, qos=1)
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = lambda _client, _userdata, message: listener.add(message.topic, bytes(message.payload))
-    client.connect("127.0.0.1", port)
+    connect(client, port)
     client.loop_start()
     try:
         if not subscribed.wait(_PATIENCE_S):
@@ -63,7 +75,7 @@ def publishing(port: int) -> Iterator[Callable[[str, bytes], None]]:
     """A function that publishes with QoS 1 and returns when the broker has the message."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.reconnect_delay_set(1, 1)
-    client.connect("127.0.0.1", port)
+    connect(client, port)
     published: dict[int, threading.Event] = defaultdict(threading.Event)
     client.on_publish = lambda _client, _userdata, packet_id, *_: published[packet_id].set()
     client.loop_start()

@@ -94,6 +94,7 @@ class NativeStack:
 @contextlib.contextmanager
 def native_stack(folder: Path, **environment: str) -> Iterator[NativeStack]:
     """A stack that runs until the block ends, whatever happens in it."""
+    folder.mkdir(parents=True, exist_ok=True)
     stack = NativeStack(folder / "data", folder / "up.log", environment)
     stack.start()
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 import ssl
 from datetime import UTC, datetime
 from typing import Literal
@@ -71,6 +72,8 @@ class BrokerConnection:
             keepalive=_KEEPALIVE_S,
             timeout=_PUBLISH_TIMEOUT_S,
             clean_session=True,
+            # Without Nagle's algorithm, which would hold a batch back until the broker acknowledges the one before.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             will=Will(self._topic, will.encode(), _QOS_AT_LEAST_ONCE, retain=True),
         )
 

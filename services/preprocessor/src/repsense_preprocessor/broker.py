@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import queue
+import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ class Received:
     """The number of the connection that it came over."""
 
 
+def _send_at_once(_client: mqtt.Client, _userdata: object, connection: object) -> None:
+    """Turn off Nagle's algorithm: a result that follows an acknowledgement would wait for the peer's, up to 40 ms."""
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class BrokerSession:
     """A subscription that survives restarts of both ends.
 
@@ -60,6 +67,7 @@ class BrokerSession:
             self._client.tls_set_context(ssl.create_default_context())
         self._client.max_inflight_messages_set(_MAX_IN_FLIGHT)
         self._client.reconnect_delay_set(*_RECONNECT_DELAY_S)
+        self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
