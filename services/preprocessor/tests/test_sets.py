@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from support.models import mean_manifest
 
@@ -15,7 +17,7 @@ LETTERS = {
 STEP_US = MICROSECONDS // 2
 """Windows of 2.5 s begin every half second."""
 HALF_WINDOW_US = 5 * STEP_US // 2
-RULES = SetRules(max_pause_s=4, min_windows=4, workout_pause_s=60)
+RULES = SetRules(max_pause_s=4, min_windows=4, workout_pause_s=60, stored_every=1)
 
 
 class Stored:
@@ -110,15 +112,17 @@ def test_sets_belong_to_one_workout_until_a_long_pause() -> None:
 
 @pytest.mark.parametrize("crash_after", range(1, 30))
 def test_a_restart_that_sees_windows_again_changes_nothing(crash_after: int) -> None:
-    timeline = "..SSSSSS.SS" + "." * 10 + "PPPppp.."
-    uninterrupted = followed(timeline)
+    timeline = "..SSSSSSSS.SS" + "." * 10 + "PPPpppppp.."
+    rules = replace(RULES, stored_every=3)
+    uninterrupted = Stored()
+    uninterrupted.feed(SetTracker("wrist", mean_manifest(), rules), timeline)
 
     stored = Stored()
-    stored.feed(SetTracker("wrist", mean_manifest(), RULES), timeline[:crash_after])
+    stored.feed(SetTracker("wrist", mean_manifest(), rules), timeline[:crash_after])
     workout = max(stored.workouts.values(), key=lambda w: w["started_us"], default=None)
-    restarted = SetTracker("wrist", mean_manifest(), RULES, sets=stored.sets.values(), workout=workout)
-    # Windows back to a few before the crash are seen again, as far as a candidate for a set may reach.
-    again = max(0, crash_after - 4)
+    restarted = SetTracker("wrist", mean_manifest(), rules, sets=stored.sets.values(), workout=workout)
+    # Windows back to a few before the crash are seen again: as many as make a set, and as may be unstored of one.
+    again = max(0, crash_after - rules.min_windows - rules.stored_every)
     stored.feed(restarted, timeline[again:], first=again)
 
     assert stored.sets == uninterrupted.sets

@@ -184,7 +184,8 @@ class Pipeline:
         self._sensors: dict[str, _Sensor] = {}
         self._streams: dict[str, _Stream] = {}
         stride_s = manifest.stride / manifest.sample_rate_hz
-        span_s = (rules.min_windows + rules.sets.min_windows) * stride_s + 1
+        # For the votes of the smoother, for a set that is not one yet, and for what is not stored of one that is.
+        span_s = (rules.min_windows + rules.sets.min_windows + rules.sets.stored_every) * stride_s + 1
         self._history_span_us = round(span_s * MICROSECONDS)
         self._began_s = now_s
         self._upkeep_s = now_s

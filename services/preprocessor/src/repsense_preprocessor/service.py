@@ -2,12 +2,14 @@
 
 Batches make themselves: whatever arrives while one is being stored is the next one. At 50 messages a second a batch
 is one message and its result is out a few milliseconds later; at 2,000 a second it is dozens, and the cost of the
-network and of each write is shared.
+network and of each write is shared. While a batch is being stored the next one is worked out, no more than one ahead.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from threading import Event
 from typing import Protocol, TypeVar
@@ -139,6 +141,15 @@ class PatientHistory:
         return retry_while_away(self._stop, "database", self._history.sensors_with_open_set)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Messages that are handled together, and what follows from them."""
+
+    received: Sequence[Received]
+    outcome: Outcome
+    began_s: float
+
+
 class Service:
     """One preprocessor: its pipeline between a broker, a classifier and a store."""
 
@@ -159,26 +170,37 @@ class Service:
         self._expired_s = float("-inf")
 
     def run(self, stop: Event) -> None:
-        """Work until told to stop; a batch that was begun is finished first, if the parts allow."""
+        """Work until told to stop; batches that were begun are finished first, if the parts allow."""
         try:
-            while not stop.is_set():
-                self._handle(self._broker.receive(_MAX_MESSAGES, _IDLE_S), stop)
-                self._expire_samples(stop)
+            with ThreadPoolExecutor(1, thread_name_prefix="store") as background:
+                storing: Future[None] | None = None
+                while not stop.is_set():
+                    batch = self._work_out(self._broker.receive(_MAX_MESSAGES, _IDLE_S), stop)
+                    if storing is not None:
+                        storing.result()
+                    storing = background.submit(self._complete, batch, stop)
+                    self._expire_samples(stop)
+                if storing is not None:
+                    storing.result()
         except StoppedError:
             _LOGGER.info("stopped while a part was away; unacknowledged messages stay with the broker")
 
-    def _handle(self, received: Sequence[Received], stop: Event) -> None:
-        began_s = time.monotonic()
-        outcome = Outcome()
+    def _work_out(self, received: Sequence[Received], stop: Event) -> _Batch:
+        """Find out what follows from messages."""
+        batch = _Batch(received, Outcome(), time.monotonic())
         messages = [message for message in map(_decode, received) if message is not None]
-        tasks = self._pipeline.extract(messages, outcome, began_s)
+        tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s)
         self._classify([task for task in tasks if task.needs_classifying], stop)
-        self._pipeline.conclude(tasks, outcome, time.monotonic())
-        retry_while_away(stop, "database", lambda: self._store.write(outcome))
-        for result in outcome.messages:
+        self._pipeline.conclude(tasks, batch.outcome, time.monotonic())
+        return batch
+
+    def _complete(self, batch: _Batch, stop: Event) -> None:
+        """Store a batch, publish its results, and only then acknowledge its messages."""
+        retry_while_away(stop, "database", lambda: self._store.write(batch.outcome))
+        for result in batch.outcome.messages:
             self._broker.publish(sensor_topic(result.sensor_id, SensorTopic.CLASSIFICATION), result.encode())
-        self._broker.acknowledge(received)
-        self._count(received, outcome, began_s)
+        self._broker.acknowledge(batch.received)
+        self._count(batch)
 
     def _classify(self, tasks: Sequence[WindowTask], stop: Event) -> None:
         for first in range(0, len(tasks), _MAX_WINDOWS):
@@ -197,7 +219,8 @@ class Service:
         if n_expired:
             _LOGGER.info("deleted %d expired chunks of samples", n_expired)
 
-    def _count(self, received: Sequence[Received], outcome: Outcome, began_s: float) -> None:
+    def _count(self, batch: _Batch) -> None:
+        received, outcome = batch.received, batch.outcome
         metrics.QUEUED.set(self._broker.n_waiting)
         metrics.STREAMS.set(self._pipeline.n_streams)
         metrics.MESSAGES.labels("stored").inc(len(outcome.samples))
@@ -208,7 +231,7 @@ class Service:
             metrics.WINDOW_DELAY.observe(max(0.0, now_s - document["window_end_us"] / MICROSECONDS))
         if received:
             metrics.BATCH_MESSAGES.observe(len(received))
-            metrics.BATCH_SECONDS.observe(time.monotonic() - began_s)
+            metrics.BATCH_SECONDS.observe(time.monotonic() - batch.began_s)
 
 
 def _decode(received: Received) -> SamplesMessage | None:

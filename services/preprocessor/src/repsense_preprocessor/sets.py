@@ -19,11 +19,14 @@ class SetRules:
         max_pause_s: A set goes on over a pause (unknown, still, signal lost) of up to this long between two windows.
         min_windows: What is shorter than this is a slip of the network or a try, not a set.
         workout_pause_s: A pause of more than this between two sets begins a new workout.
+        stored_every: A set that goes on is stored every so many windows. What a crash leaves behind it is made up
+            for from the stored classifications.
     """
 
     max_pause_s: float = 4.0
     min_windows: int = 6
     workout_pause_s: float = 30 * 60
+    stored_every: int = 4
 
 
 class SetTracker:
@@ -62,6 +65,8 @@ class SetTracker:
         newest = max(self._workout_sets.values(), key=lambda document: document["ended_us"], default=None)
         self._counted_until_us = newest["last_window_end_us"] if newest is not None else 0
         self._open = newest if newest is not None and newest["state"] == "open" else None
+        self._n_unstored = 0
+        """Windows of the open set since it was stored."""
 
     @property
     def running(self) -> SetDocument | None:
@@ -83,7 +88,7 @@ class SetTracker:
             simulated: Whether a person's body moved.
 
         Returns:
-            The sets that changed and must be stored.
+            The sets that must be stored now, as they are by now.
         """
         if end_us <= self._counted_until_us:
             return []
@@ -95,13 +100,18 @@ class SetTracker:
             if other or pause_us > self._rules.max_pause_s * MICROSECONDS:
                 changed += self.close()
         if label is None:
+            # A pause may be longer than what a restart looks back.
+            if self.running is not None and self._n_unstored:
+                changed.append(self._stored(self.running))
             return changed
         if self._open is None:
             self._open = self._new_set(middle_us, label, simulated=simulated)
+            self._n_unstored = 0
         self._open["ended_us"] = middle_us
         self._open["last_window_end_us"] = self._counted_until_us = end_us
         self._count(self._open, label, confidence)
-        if self.running is not None:
+        self._n_unstored += 1
+        if self.running is not None and self._n_unstored >= self._rules.stored_every:
             changed.append(self._stored(self.running))
         return changed
 
@@ -162,6 +172,7 @@ class SetTracker:
     def _stored(self, document: SetDocument) -> SetDocument:
         """Enter a set into its workout; return a copy that later windows do not change."""
         self._workout = self._workout_of(document)
+        self._n_unstored = 0
         document["workout_id"] = self._workout["_id"]
         copy = SetDocument(**document)
         copy["form_windows"] = dict(document["form_windows"])
