@@ -6,6 +6,7 @@ from repsense_trainer.augmentation import Augmentation, augment
 
 NOTHING = Augmentation(
     magnetic_field_offset_ut=0,
+    magnetic_swing=0,
     gain=0,
     acceleration_noise_m_s2=0,
     angular_rate_noise_rad_s=0,
@@ -24,7 +25,7 @@ def augmented(windows: NDArray[np.float32], **changes: float) -> NDArray[np.floa
 
 
 def test_nothing_is_changed_at_strength_zero() -> None:
-    np.testing.assert_array_equal(augmented(some_windows()), some_windows())
+    np.testing.assert_allclose(augmented(some_windows()), some_windows(), atol=1e-5)
 
 
 def test_the_windows_given_stay_as_they_are_and_chance_comes_from_the_generator_alone() -> None:
@@ -50,7 +51,7 @@ def test_noise_is_each_sensors_own() -> None:
     difference = augmented(some_windows(), angular_rate_noise_rad_s=0.1) - some_windows()
 
     assert not difference[:, :, :3].any()
-    assert not difference[:, :, 6:].any()
+    np.testing.assert_allclose(difference[:, :, 6:], 0, atol=1e-5)
     assert 0.08 < difference[:, :, 3:6].std() < 0.12
 
 
@@ -66,3 +67,13 @@ def test_a_lost_sample_is_interpolated_between_its_neighbours() -> None:
 
     middle = (windows[:, :-2] + windows[:, 2:]) / 2
     assert (np.isclose(windows[:, 1:-1], middle, atol=1e-5).all(axis=2).sum(axis=1) == 1).all()
+
+
+def test_the_fields_swing_changes_about_its_mean_by_one_factor_for_its_three_axes() -> None:
+    windows, before = augmented(some_windows(), magnetic_swing=0.5), some_windows()
+
+    np.testing.assert_array_equal(windows[:, :, :6], before[:, :, :6])
+    np.testing.assert_allclose(windows.mean(axis=1), before.mean(axis=1), atol=1e-4)
+    factors = windows[:, :, 6:].std(axis=1) / before[:, :, 6:].std(axis=1)
+    np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1], factors.shape), rtol=1e-3)
+    assert factors.std() > 0.1

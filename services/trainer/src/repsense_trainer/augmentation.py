@@ -19,7 +19,7 @@ class Augmentation(BaseModel):
     """Strength of each random change. All were chosen by leaving sessions out; see the README for what each is worth.
 
     There is no random amplitude of the whole movement: amplitude is what tells an incorrect push-up, which is a small
-    one, from a correct one.
+    one, from a correct one. The field's alone may vary, since it depends on more than the movement.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,11 +29,16 @@ class Augmentation(BaseModel):
 
     A sensor whose level the network does not see needs none.
     """
+    magnetic_swing: _Deviation = 0.5
+    """Standard deviation of the logarithm of a factor on the field's change within a window.
+
+    How far the field turns in the sensor's frame depends on where a person faces, not on the movement alone.
+    """
     gain: _Deviation = 0.03
     """Standard deviation of each channel's gain about 1."""
-    acceleration_noise_m_s2: _Deviation = 1.2
-    angular_rate_noise_rad_s: _Deviation = 0.5
-    magnetic_field_noise_ut: _Deviation = 3.0
+    acceleration_noise_m_s2: _Deviation = 0.8
+    angular_rate_noise_rad_s: _Deviation = 0.3
+    magnetic_field_noise_ut: _Deviation = 2.0
     duplicated_share: _Share = 0.1
     """Share of windows in which one sample repeats the one before, as when a sensor is polled too early."""
     interpolated_share: _Share = 0.1
@@ -71,6 +76,7 @@ def augment(
     changed = windows.copy()
     _duplicate(changed, augmentation.duplicated_share, random)
     _interpolate(changed, augmentation.interpolated_share, random)
+    _swing(changed, channels, augmentation.magnetic_swing, random)
     changed *= 1 + augmentation.gain * _normal(random, n_windows, 1, n_channels)
     changed += augmentation.offsets(channels) * _normal(random, n_windows, 1, n_channels)
     changed += augmentation.noises(channels) * _normal(random, *changed.shape)
@@ -92,6 +98,16 @@ def _interpolate(windows: NDArray[np.float32], share: float, random: np.random.G
     rows = np.flatnonzero(random.random(n_windows) < share)
     at = random.integers(1, window_size - 1, len(rows))
     windows[rows, at] = (windows[rows, at - 1] + windows[rows, at + 1]) / 2
+
+
+def _swing(
+    windows: NDArray[np.float32], channels: Sequence[Channel], deviation: float, random: np.random.Generator
+) -> None:
+    field = [index for index, channel in enumerate(channels) if UNITS[channel] == "uT"]
+    mean = windows[:, :, field].mean(axis=1, keepdims=True)
+    windows[:, :, field] = mean + (windows[:, :, field] - mean) * np.exp(
+        deviation * _normal(random, len(windows), 1, 1)
+    )
 
 
 def _normal(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:

@@ -125,7 +125,9 @@ def _target(model_directory: Path, version: int | None, *, replace: bool) -> Pat
 
 def _print_summary(console: Console, dataset: Dataset) -> None:
     description = dataset.description
-    table = Table("label", "recordings", "minutes", title=f"{description.name}: {len(dataset.groups)} groups")
+    table = Table(
+        "label", "recordings", "minutes", title=f"{description.name}: {len(dataset.groups)} {description.group_column}s"
+    )
     for index, label in enumerate(dataset.labels):
         lengths = [len(recording.samples) for recording in dataset.recordings if recording.label_index == index]
         table.add_row(str(label), str(len(lengths)), f"{sum(lengths) / description.sample_rate_hz / 60:.1f}")
