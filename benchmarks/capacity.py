@@ -13,7 +13,7 @@ from benchmarks.tables import milliseconds, print_table
 from repsense.manifest import latest_version, load_manifest
 
 _DURATION_S = 30.0
-_SENSORS = (50, 100, 200, 300, 400)
+_SENSORS = (100, 200, 400, 500)
 _PARTS = {"CPU preprocessor": "repsense-preprocessor", "database": "nx-27017", "broker": "nats-server"}
 _GROWTH = 2.0
 """The median delay of the last third may be this many times that of the second before it counts as growing."""

@@ -63,7 +63,6 @@ def test_ctrl_c_leaves_nothing_running_and_the_next_start_finds_the_data(tmp_pat
         assert f"REST API   {stack.api}/docs" in log
         assert "Traceback" not in log
 
-        stack.log.write_text("")
         stack.start()
         await_results(stack, 1)
         kept = {(c["sensor_id"], c["window_start_at"]) for c in stack.get("/v1/classifications?limit=500")["items"]}

@@ -37,6 +37,7 @@ class NativeStack:
         ports = {name: str(port) for name, port in self.ports.items()}
         environment = {**os.environ, **ports, "REPSENSE_DATA": str(self.data), **self.environment}
         with self.log.open("ab") as log:
+            said_before = log.tell()
             self.popen = subprocess.Popen(
                 [sys.executable, "scripts/up.py"],
                 env=environment,
@@ -46,7 +47,7 @@ class NativeStack:
                 start_new_session=True,
             )
         deadline_s = time.monotonic() + _PATIENCE_S
-        while b"RepSense is ready" not in self.log.read_bytes():
+        while b"RepSense is ready" not in self.log.read_bytes()[said_before:]:
             if self.popen.poll() is not None or time.monotonic() > deadline_s:
                 message = f"the stack did not start:\n{self.log.read_text(errors='replace')[-4000:]}"
                 raise RuntimeError(message)
