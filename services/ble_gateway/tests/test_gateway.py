@@ -4,15 +4,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import aiomqtt
 import numpy as np
 import pytest
+from support import servers
+from support.servers import Server
 
 from repsense.broker import BrokerAddress
 from repsense.channels import CHANNELS
@@ -29,14 +30,14 @@ _LONGEST_S = 60.0
 _GATEWAY = gateway_status_topic("attic")
 
 
-class _Broker(Protocol):
-    """What the fixture of conftest.py gives."""
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Server]:
+    with servers.broker(tmp_path / "broker") as running:
+        yield running
 
-    address: BrokerAddress
-    url: str
 
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+def _address(broker: Server) -> BrokerAddress:
+    return BrokerAddress("127.0.0.1", broker.port)
 
 
 def _received(sequence: int) -> Received:
@@ -105,19 +106,19 @@ class _Reader:
 
 
 @asynccontextmanager
-async def _reader(broker: _Broker, persistent_id: str | None = None) -> AsyncIterator[_Reader]:
+async def _reader(broker: Server, persistent_id: str | None = None) -> AsyncIterator[_Reader]:
     """A subscriber; with an id the broker keeps its messages while it is away."""
     async with aiomqtt.Client(
-        broker.address.host, broker.address.port, identifier=persistent_id, clean_session=persistent_id is None
+        _address(broker).host, _address(broker).port, identifier=persistent_id, clean_session=persistent_id is None
     ) as client:
         await client.subscribe("repsense/#", 1)
         yield _Reader(client)
 
 
 @asynccontextmanager
-async def _gateway(broker: _Broker, sources: Sequence[SensorSource]) -> AsyncIterator[asyncio.Event]:
+async def _gateway(broker: Server, sources: Sequence[SensorSource]) -> AsyncIterator[asyncio.Event]:
     stopping = asyncio.Event()
-    task = asyncio.create_task(run_gateway(sources, "attic", broker.address, stopping))
+    task = asyncio.create_task(run_gateway(sources, "attic", _address(broker), stopping))
     try:
         yield stopping
     finally:
@@ -130,7 +131,7 @@ def _run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
     asyncio.run(scenario())
 
 
-def test_samples_truth_and_status_reach_the_broker(broker: _Broker) -> None:
+def test_samples_truth_and_status_reach_the_broker(broker: Server) -> None:
     squat = Label(exercise="squat")
 
     async def scenario() -> None:
@@ -150,7 +151,7 @@ def test_samples_truth_and_status_reach_the_broker(broker: _Broker) -> None:
     _run(scenario)
 
 
-def test_the_status_is_retained_for_those_who_come_later(broker: _Broker) -> None:
+def test_the_status_is_retained_for_those_who_come_later(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
@@ -166,7 +167,7 @@ def test_the_status_is_retained_for_those_who_come_later(broker: _Broker) -> Non
     _run(scenario)
 
 
-def test_a_clean_stop_says_so(broker: _Broker) -> None:
+def test_a_clean_stop_says_so(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         async with _reader(broker) as reader:
@@ -181,12 +182,12 @@ def test_a_clean_stop_says_so(broker: _Broker) -> None:
     _run(scenario)
 
 
-def test_a_killed_gateway_is_announced_by_its_last_will(broker: _Broker) -> None:
+def test_a_killed_gateway_is_announced_by_its_last_will(broker: Server) -> None:
     async def scenario() -> None:
         async with _reader(broker) as reader:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "repsense_ble_gateway", "simulator", "--gateway-id", "attic"),
-                env={**os.environ, "MQTT_URL": broker.url},
+                env={**os.environ, "MQTT_URL": f"mqtt://{_address(broker)}"},
             )
             try:
                 await reader.until(lambda message: message.topic.matches("+/+/+/+/samples"))
@@ -199,7 +200,7 @@ def test_a_killed_gateway_is_announced_by_its_last_will(broker: _Broker) -> None
     _run(scenario)
 
 
-def test_the_replay_command_sends_a_whole_file_and_ends(broker: _Broker, tmp_path: Path) -> None:
+def test_the_replay_command_sends_a_whole_file_and_ends(broker: Server, tmp_path: Path) -> None:
     file = tmp_path / "recordings.csv"
     rows = [f"{name},{','.join(['0.5'] * 9)}" for name in ("Squat", "Lunge") for _ in range(40)]
     file.write_text("\n".join([f"activity,{','.join(CHANNELS)}", *rows]))
@@ -209,7 +210,7 @@ def test_the_replay_command_sends_a_whole_file_and_ends(broker: _Broker, tmp_pat
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "repsense_ble_gateway", "replay", str(file)),
                 *("--rate-hz", "2", "--speed", "1000", "--gateway-id", "attic"),
-                env={**os.environ, "MQTT_URL": broker.url},
+                env={**os.environ, "MQTT_URL": f"mqtt://{_address(broker)}"},
             )
             async with asyncio.timeout(_LONGEST_S):
                 assert await process.wait() == 0
@@ -228,12 +229,12 @@ def test_the_replay_command_sends_a_whole_file_and_ends(broker: _Broker, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_command_cleanly(broker: _Broker, number: signal.Signals) -> None:
+def test_a_signal_ends_the_command_cleanly(broker: Server, number: signal.Signals) -> None:
     async def scenario() -> None:
         async with _reader(broker) as reader:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "repsense_ble_gateway", "simulator", "--gateway-id", "attic", "--sensors", "2"),
-                env={**os.environ, "MQTT_URL": broker.url},
+                env={**os.environ, "MQTT_URL": f"mqtt://{_address(broker)}"},
                 stderr=asyncio.subprocess.PIPE,
             )
             try:
@@ -250,7 +251,7 @@ def test_a_signal_ends_the_command_cleanly(broker: _Broker, number: signal.Signa
     _run(scenario)
 
 
-def test_nothing_is_lost_while_the_broker_restarts(broker: _Broker) -> None:
+def test_nothing_is_lost_while_the_broker_restarts(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
@@ -269,7 +270,7 @@ def test_nothing_is_lost_while_the_broker_restarts(broker: _Broker) -> None:
     _run(scenario)
 
 
-def test_the_status_is_announced_again_after_a_restart(broker: _Broker) -> None:
+def test_the_status_is_announced_again_after_a_restart(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
@@ -286,14 +287,14 @@ def test_the_status_is_announced_again_after_a_restart(broker: _Broker) -> None:
     _run(scenario)
 
 
-def test_a_foreign_offline_is_answered(broker: _Broker) -> None:
+def test_a_foreign_offline_is_answered(broker: Server) -> None:
     """The Last Will of a connection that broke unnoticed can come after the new connection said "online"."""
 
     async def scenario() -> None:
         async with _reader(broker) as reader, _gateway(broker, [_Source("wrist")]):
             await reader.gateway_is("online")
             will = GatewayStatusMessage(gateway_id="attic", state="offline", reason="connection lost")
-            async with aiomqtt.Client(broker.address.host, broker.address.port) as other:
+            async with aiomqtt.Client(_address(broker).host, _address(broker).port) as other:
                 await other.publish(_GATEWAY, will.encode(), 1, retain=True)
             await reader.gateway_is("offline")
             await reader.gateway_is("online")
@@ -301,7 +302,7 @@ def test_a_foreign_offline_is_answered(broker: _Broker) -> None:
     _run(scenario)
 
 
-def test_one_failing_sensor_does_not_disturb_the_others(broker: _Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_failing_sensor_does_not_disturb_the_others(broker: Server, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         broken, refused, healthy = _Source("broken"), _Source("refused"), _Source("healthy")
         async with _reader(broker) as reader, _gateway(broker, [broken, refused, healthy]):
@@ -319,12 +320,12 @@ def test_one_failing_sensor_does_not_disturb_the_others(broker: _Broker, caplog:
     assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True]
 
 
-def test_the_gateway_ends_when_all_sensors_have_and_everything_is_delivered(broker: _Broker) -> None:
+def test_the_gateway_ends_when_all_sensors_have_and_everything_is_delivered(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         source.put(Connected(decode_packet), *(_received(sequence) for sequence in range(0, 1000, 10)), None)
         async with _reader(broker) as reader, asyncio.timeout(_LONGEST_S):
-            went_well = await run_gateway([source], "attic", broker.address, asyncio.Event())
+            went_well = await run_gateway([source], "attic", _address(broker), asyncio.Event())
             messages = await reader.samples("wrist", 990)
         assert went_well
         assert [message.sequence for message in messages] == list(range(0, 1000, 10))
