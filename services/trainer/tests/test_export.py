@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +39,9 @@ def test_the_saved_model_needs_no_operation_that_a_plain_server_lacks(trained: T
 
     saved = tf.saved_model.load(str(tmp_path / "1"))
 
-    operations = {
-        node.op
-        for function in saved.signatures.values()
-        for graph in (function.graph.as_graph_def(),)
-        for nodes in (graph.node, *(inner.node_def for inner in graph.library.function))
-        for node in nodes
-    }
+    # As text a graph shows the operations of the functions that it calls, too.
+    graphs = [str(function.graph.as_graph_def()) for function in saved.signatures.values()]
+    operations = {operation for graph in graphs for operation in re.findall(r'\bop: "(\w+)"', graph)}
     assert "MatMul" in operations
     assert not {operation for operation in operations if "cudnn" in operation.lower() or operation.startswith("Flex")}
 
