@@ -218,16 +218,7 @@ class Pipeline:
             except MessageError as error:
                 _LOGGER.warning("%s: a message is dropped: %s", message.sensor_id, error)
                 continue
-            stream.last_message_s = now_s
-            stream.silent = False
-            first_us = to_epoch_us(message.first_sample_at)
-            n_samples = len(message.samples)
-            last_us = first_us + round((n_samples - 1) * MICROSECONDS / message.sample_rate_hz)
-            stream.n_samples += n_samples
-            stream.last_sample_us = max(stream.last_sample_us, last_us)
-            samples = message.array()
-            outcome.samples.append(samples_document(message, samples, first_us, last_us))
-            run = Run(message.sequence, first_us, samples, message.n_lost_before)
+            run = self._take(stream, message, outcome, now_s)
             tasks += self._cut(stream, stream.reassembler.push(run, now_s))
         if now_s - self._upkeep_s >= _UPKEEP_INTERVAL_S:
             for stream in self._streams.values():
@@ -305,6 +296,19 @@ class Pipeline:
             f"; not classified: {stream.problem}" if stream.problem else "",
         )
         return stream, runs
+
+    @staticmethod
+    def _take(stream: _Stream, message: SamplesMessage, outcome: Outcome, now_s: float) -> Run:
+        """Note what a message brings, as it came, to be stored whatever becomes of its windows."""
+        samples = message.array()
+        first_us = to_epoch_us(message.first_sample_at)
+        last_us = first_us + round((len(samples) - 1) * MICROSECONDS / message.sample_rate_hz)
+        outcome.samples.append(samples_document(message, samples, first_us, last_us))
+        stream.n_samples += len(samples)
+        stream.last_sample_us = max(stream.last_sample_us, last_us)
+        stream.last_message_s = now_s
+        stream.silent = False
+        return Run(message.sequence, first_us, samples, message.n_lost_before)
 
     def _columns(self, message: SamplesMessage) -> list[int]:
         try:
