@@ -16,7 +16,7 @@ _Deviation = Annotated[float, Field(ge=0)]
 
 
 class Augmentation(BaseModel):
-    """Strength of each random change. All were chosen by leaving sessions out; see the README for what each is worth.
+    """Strength of each random change; the README says what each is worth on sessions left out.
 
     There is no random amplitude of the whole movement: amplitude is what tells an incorrect push-up, which is a small
     one, from a correct one. The field's alone may vary, since it depends on more than the movement.
