@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 _PATIENCE_S = 30.0
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux (from 32768) and macOS (from 49152) give to outgoing connections."""
 
 
 @dataclass
@@ -66,10 +69,16 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, and nobody will get by chance before it is listened on.
+
+    Port 0 would give one of those from which the system also takes the local ends of connections.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), contextlib.closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = "no port is free"
+    raise RuntimeError(message)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Pictures of the live page, against the stand-in for the API: `python -m services.dashboard.tests.screenshots FOLDER`.
+"""Pictures of the live page, against the stand-in for the API.
 
-Run from the root of the repository. Without more arguments it makes the pictures for the README; `--all` adds every
-state that the page knows.
+`PYTHONPATH=tests python -m services.dashboard.tests.screenshots FOLDER`, from the root of the repository. Without more
+arguments it makes those for the README; `--all` adds every state that the page knows.
 """
 
 import argparse

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from services.dashboard.tests import fake_api
-from services.dashboard.tests.browser import free_port
 from services.dashboard.tests.fake_api import World
 from streamlit.testing.v1 import AppTest
+from support.servers import free_port
 
 import repsense_dashboard
 
