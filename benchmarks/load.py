@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from support.mqtt import connect
+from support.mqtt import connect, subscribed
 
 from repsense.channels import CHANNELS
 from repsense.messages import SamplesMessage
@@ -129,19 +129,9 @@ class Arrivals:
 def arrivals_by_mqtt(port: int) -> Iterator[Arrivals]:
     """Listen to classifications on the broker."""
     arrivals = Arrivals()
-    subscribed = threading.Event()
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda client, *_: client.subscribe(all_sensors_topic(SensorTopic.CLASSIFICATION), qos=1)
-    client.on_subscribe = lambda *_: subscribed.set()
-    client.on_message = lambda _client, _userdata, message: arrivals.add(bytes(message.payload))
-    connect(client, port)
-    client.loop_start()
-    subscribed.wait(10)
-    try:
+    classifications = all_sensors_topic(SensorTopic.CLASSIFICATION)
+    with subscribed(port, classifications, lambda _, payload: arrivals.add(payload)):
         yield arrivals
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-__all__ = ["Listener", "connect", "listening", "publishing"]
+__all__ = ["Listener", "connect", "listening", "publishing", "subscribed"]
 
 _PATIENCE_S = 20.0
 
@@ -48,26 +48,36 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(port: int, topic_filter: str) -> Iterator[Listener]:
-    """Subscribe with QoS 1 until the block ends; the subscription holds when the block begins."""
-    listener = Listener()
-    subscribed = threading.Event()
+def subscribed(port: int, topic_filter: str, receive: Callable[[str, bytes], None]) -> Iterator[None]:
+    """Subscribe with QoS 1 until the block ends; the subscription holds when the block begins.
+
+    `receive` is called with topic and payload in a thread of the client.
+    """
+    holds = threading.Event()
     # A persistent session, so that nothing is missed while the broker restarts.
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=uuid.uuid4().hex, clean_session=False)
     client.reconnect_delay_set(1, 1)
     client.on_connect = lambda client, *_: client.subscribe(topic_filter, qos=1)
-    client.on_subscribe = lambda *_: subscribed.set()
-    client.on_message = lambda _client, _userdata, message: listener.add(message.topic, bytes(message.payload))
+    client.on_subscribe = lambda *_: holds.set()
+    client.on_message = lambda _client, _userdata, message: receive(message.topic, bytes(message.payload))
     connect(client, port)
     client.loop_start()
     try:
-        if not subscribed.wait(_PATIENCE_S):
+        if not holds.wait(_PATIENCE_S):
             text = f"no subscription to {topic_filter}"
             raise TimeoutError(text)
-        yield listener
+        yield
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+@contextlib.contextmanager
+def listening(port: int, topic_filter: str) -> Iterator[Listener]:
+    """Collect the messages of a subscription until the block ends."""
+    listener = Listener()
+    with subscribed(port, topic_filter, listener.add):
+        yield listener
 
 
 @contextlib.contextmanager

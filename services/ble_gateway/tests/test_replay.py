@@ -1,34 +1,22 @@
-import asyncio
 import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.sources import first_events
 
 from repsense.channels import CHANNELS
 from repsense.errors import RecordingError
 from repsense.labels import Label
 from repsense.recordings import Recording
 from repsense_ble_gateway.packets.repsense import SI_PER_LSB
-from repsense_ble_gateway.sources import Connected, Disconnected, Event, Moved, Received
+from repsense_ble_gateway.sources import Connected, Disconnected, Moved, Received
 from repsense_ble_gateway.sources.replay import ReplaySource, recorded_label, recorded_packets, select_recordings
 
 
 def _recording(n_samples: int, rate_hz: float, **attributes: str) -> Recording:
     samples = np.random.default_rng(n_samples).normal(0, 5, (n_samples, 9)).astype(np.float32)
     return Recording(samples, CHANNELS, rate_hz, attributes)
-
-
-def _events(source: ReplaySource, n_events: int = 10_000) -> list[Event]:
-    async def collect() -> list[Event]:
-        events = []
-        async for event in source.events():
-            events.append(event)
-            if len(events) == n_events:
-                break
-        return events
-
-    return asyncio.run(collect())
 
 
 @pytest.fixture
@@ -45,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 def test_every_sample_comes_back_in_packets_within_their_resolution() -> None:
     recording = _recording(203, 50.0)
     source = ReplaySource("replay", "Replay", [recording], speed=1000)
-    connected, *others = _events(source)
+    connected, *others = first_events(source)
     assert isinstance(connected, Connected)
     decoded = [connected.decoder(event.payload) for event in others if isinstance(event, Received)]
     samples = np.concatenate([packet.samples for packet in decoded])
@@ -56,7 +44,7 @@ def test_every_sample_comes_back_in_packets_within_their_resolution() -> None:
 
 def test_each_recording_is_a_connection_of_its_own_with_its_truth() -> None:
     recordings = [_recording(10, 50.0, activity="Squat"), _recording(10, 50.0, activity="Lunge")]
-    events = _events(ReplaySource("replay", "Replay", recordings, speed=1000))
+    events = first_events(ReplaySource("replay", "Replay", recordings, speed=1000))
     kinds = [type(event) for event in events]
     assert kinds == [*[Connected, Moved, Received, Received] * 2, Disconnected]
     truths = [event.label for event in events if isinstance(event, Moved)]
@@ -67,7 +55,7 @@ def test_a_fast_replay_keeps_the_recordings_own_time() -> None:
     recordings = [_recording(100, 50.0), _recording(100, 50.0)]
     received = [
         event
-        for event in _events(ReplaySource("replay", "Replay", recordings, speed=500))
+        for event in first_events(ReplaySource("replay", "Replay", recordings, speed=500))
         if isinstance(event, Received)
     ]
     steps_us = np.diff([event.arrived_us for event in received])
@@ -76,7 +64,7 @@ def test_a_fast_replay_keeps_the_recordings_own_time() -> None:
 
 def test_a_loop_begins_again() -> None:
     source = ReplaySource("replay", "Replay", [_recording(5, 50.0)], speed=1.0, loop=True)
-    events = _events(source, n_events=4)
+    events = first_events(source, n_events=4)
     assert [type(event) for event in events] == [Connected, Received, Connected, Received]
 
 

@@ -1,15 +1,15 @@
-import asyncio
 from itertools import islice
 
 import numpy as np
 import pytest
+from support.sources import first_events
 
 from repsense.channels import CHANNELS
 from repsense.labels import Label
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.repsense import decode_packet
 from repsense_ble_gateway.simulation.person import Person
-from repsense_ble_gateway.sources import Event, Moved, Received
+from repsense_ble_gateway.sources import Moved, Received
 from repsense_ble_gateway.sources.pacing import Pace
 from repsense_ble_gateway.sources.simulator import SimulatorSource, simulated_packets
 
@@ -22,20 +22,8 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pace, "wait_until", wait_until)
 
 
-def _events(source: SimulatorSource, n_events: int) -> list[Event]:
-    async def collect() -> list[Event]:
-        events = []
-        async for event in source.events():
-            events.append(event)
-            if len(events) == n_events:
-                break
-        return events
-
-    return asyncio.run(collect())
-
-
 def _packets(source: SimulatorSource, n_events: int) -> list[Packet]:
-    return [decode_packet(event.payload) for event in _events(source, n_events) if isinstance(event, Received)]
+    return [decode_packet(event.payload) for event in first_events(source, n_events) if isinstance(event, Received)]
 
 
 def test_the_packets_hold_every_sample_once() -> None:
@@ -86,6 +74,6 @@ def test_lost_notifications_leave_gaps_and_change_nothing_else() -> None:
 def test_a_simulated_sensor_has_all_channels_and_says_what_it_is() -> None:
     source = SimulatorSource("s", "Simulated sensor", seed=5)
     assert source.simulated
-    received = next(event for event in _events(source, 5) if isinstance(event, Received))
+    received = next(event for event in first_events(source, 5) if isinstance(event, Received))
     packet = decode_packet(received.payload)
     assert (packet.channels, packet.sample_rate_hz) == (CHANNELS, 50.0)
