@@ -77,3 +77,29 @@ def test_a_simulated_sensor_has_all_channels_and_says_what_it_is() -> None:
     received = next(event for event in first_events(source, 5) if isinstance(event, Received))
     packet = decode_packet(received.payload)
     assert (packet.channels, packet.sample_rate_hz) == (CHANNELS, 50.0)
+
+
+def test_jitter_delays_notifications_but_changes_neither_their_order_nor_what_they_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrivals_s: list[float] = []
+
+    async def note(pace: Pace, time_s: float) -> int:
+        arrivals_s.append(time_s)
+        return pace.began_us
+
+    monkeypatch.setattr(Pace, "wait_until", note)
+
+    def sent(jitter_s: float) -> tuple[list[bytes], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        arrivals_s.clear()
+        events = first_events(SimulatorSource("s", "Simulated", seed=5, jitter_s=jitter_s), 300)
+        payloads = [event.payload for event in events if isinstance(event, Received)]
+        return payloads, np.array(arrivals_s[: len(payloads)])
+
+    steady, steady_s = sent(0.0)
+    jittered, jittered_s = sent(0.3)
+
+    assert jittered == steady
+    np.testing.assert_allclose(np.diff(steady_s), np.diff(steady_s)[0], atol=1e-9)
+    assert (np.diff(jittered_s) >= 0).all()
+    assert np.ptp(jittered_s - steady_s) > 0.3

@@ -22,7 +22,7 @@ from repsense_ble_gateway.packets.repsense import MIN_RATE_HZ
 from repsense_ble_gateway.sources import SensorSource
 from repsense_ble_gateway.sources.ble import BleSource
 from repsense_ble_gateway.sources.replay import ReplaySource, select_recordings
-from repsense_ble_gateway.sources.simulator import SimulatorSource
+from repsense_ble_gateway.sources.simulator import DEFAULT_JITTER_S, SimulatorSource
 
 __all__ = ["main"]
 
@@ -64,19 +64,21 @@ def simulator(
     sensors: Annotated[int, typer.Option(min=1, max=1000, help="How many people, each with a sensor.")] = 1,
     rate_hz: Annotated[float, typer.Option(min=MIN_RATE_HZ, max=1000, help="Samples per second.")] = 50.0,
     loss: Annotated[float, typer.Option(min=0, max=1, help="Share of notifications that are lost.")] = 0.0,
+    jitter_ms: Annotated[
+        float, typer.Option(min=0, max=10_000, help="Mean random delay of a notification.")
+    ] = DEFAULT_JITTER_S * 1e3,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides what the people do; random by default.")] = None,
     verbose: _Verbose = False,
 ) -> None:
     """A simulated person who does sets of seven exercises, with rests."""
     chosen_seed = secrets.randbelow(1_000_000) if seed is None else seed
-    sources: list[SensorSource]
-    if sensors == 1:
-        sources = [SimulatorSource(sensor_id, "Simulated sensor", chosen_seed, rate_hz, loss)]
-    else:
-        sources = [
-            SimulatorSource(f"{sensor_id}-{n}", f"Simulated sensor {n}", chosen_seed + n - 1, rate_hz, loss)
-            for n in range(1, sensors + 1)
-        ]
+    named = [(sensor_id, "Simulated sensor")]
+    if sensors > 1:
+        named = [(f"{sensor_id}-{n}", f"Simulated sensor {n}") for n in range(1, sensors + 1)]
+    sources = [
+        SimulatorSource(each_id, name, chosen_seed + index, rate_hz, loss, jitter_ms / 1e3)
+        for index, (each_id, name) in enumerate(named)
+    ]
     _run(sources, mqtt_url, gateway_id, verbose=verbose, about=f"simulator, seed {chosen_seed}")
 
 

@@ -15,11 +15,11 @@ from repsense_ble_gateway.simulation.person import Person
 from repsense_ble_gateway.sources import Connected, Event, Moved, Received
 from repsense_ble_gateway.sources.pacing import Pace
 
-__all__ = ["SimulatorSource", "simulated_packets"]
+__all__ = ["DEFAULT_JITTER_S", "SimulatorSource", "simulated_packets"]
 
 _LATENCY_S = 0.008
 """From sample to host at best, as measured with BlueZ at a short connection interval."""
-_JITTER_S = 0.012
+DEFAULT_JITTER_S = 0.012
 """Mean of the waiting for the next connection event and for retransmissions."""
 _NANOSECONDS_PER_MICROSECOND = 1_000
 
@@ -34,6 +34,7 @@ class SimulatorSource:
         seed: Decides everything that the person does.
         sample_rate_hz: Rate of the sensor.
         loss: Share of notifications that never arrive.
+        jitter_s: Mean of the random delay of a notification on top of the constant one.
     """
 
     sensor_id: str
@@ -41,6 +42,7 @@ class SimulatorSource:
     seed: int
     sample_rate_hz: float = 50.0
     loss: float = 0.0
+    jitter_s: float = DEFAULT_JITTER_S
 
     simulated = True
 
@@ -58,7 +60,7 @@ class SimulatorSource:
             assert event.sequence is not None  # noqa: S101 - for the type checker; the simulator counts
             last_sample_s = (event.sequence + len(event.samples) - 1) / self.sample_rate_hz
             # Late ones hold up those behind them: bursts.
-            arrival_s = max(arrival_s, last_sample_s + _LATENCY_S + radio.exponential(_JITTER_S))
+            arrival_s = max(arrival_s, last_sample_s + _LATENCY_S + radio.exponential(self.jitter_s))
             await pace.wait_until(arrival_s)
             if radio.random() >= self.loss:
                 yield Received(encode_packet(event), time.time_ns() // _NANOSECONDS_PER_MICROSECOND)
