@@ -16,7 +16,7 @@ from repsense_ble_gateway.sources.replay import ReplaySource, recorded_label, re
 
 def _recording(n_samples: int, rate_hz: float, **attributes: str) -> Recording:
     samples = np.random.default_rng(n_samples).normal(0, 5, (n_samples, 9)).astype(np.float32)
-    return Recording(samples, CHANNELS, rate_hz, attributes)
+    return Recording(samples, CHANNELS, rate_hz, attributes=attributes)
 
 
 @pytest.fixture

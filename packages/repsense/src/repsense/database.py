@@ -41,7 +41,7 @@ def connect_database(url: str) -> Documents:
             tz_aware=True,
         )
         return client.get_default_database(DATABASE_NAME)
-    except (ConfigurationError, InvalidURI) as error:
+    except (ConfigurationError, InvalidURI, ValueError) as error:  # ValueError: what is no port, for instance
         msg = f"MONGODB_URL {error}; it must look like mongodb://127.0.0.1:27017/repsense"
         raise RepSenseError(msg) from error
 

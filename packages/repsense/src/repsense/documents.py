@@ -18,16 +18,22 @@ __all__ = [
     "CLASSIFICATIONS",
     "INDEXES",
     "MODELS",
+    "RECORDINGS",
     "SAMPLES",
     "SENSORS",
     "SETS",
+    "TRAINING_JOBS",
     "WORKOUTS",
     "ClassificationDocument",
     "LabelDocument",
     "ModelDocument",
+    "RecordingDocument",
     "SamplesDocument",
     "SensorDocument",
     "SetDocument",
+    "TrainingJobDocument",
+    "TrainingJobState",
+    "TrainingProgressDocument",
     "WorkoutDocument",
     "decode_samples",
     "encode_samples",
@@ -42,6 +48,8 @@ SETS = "sets"
 WORKOUTS = "workouts"
 SENSORS = "sensors"
 MODELS = "models"
+RECORDINGS = "recordings"
+TRAINING_JOBS = "training_jobs"
 
 INDEXES: dict[str, tuple[str, ...]] = {
     SAMPLES: ("sensor_key", "first_sample_us"),
@@ -50,6 +58,8 @@ INDEXES: dict[str, tuple[str, ...]] = {
     WORKOUTS: ("sensor_key", "started_us"),
     SENSORS: (),
     MODELS: (),
+    RECORDINGS: ("subject", "session", "created_us"),
+    TRAINING_JOBS: ("state", "created_us"),
 }
 """The indexed fields of each collection, each index ascending and on one field."""
 
@@ -179,6 +189,79 @@ class ModelDocument(TypedDict):
     manifest: str
     """The `ModelManifest` as JSON."""
     first_used_us: int
+
+
+class RecordingDocument(TypedDict):
+    """A labelled recording, kept for training; see `recordings.Recording`."""
+
+    _id: str
+    """The first 32 digits of the SHA-256 of everything that was recorded, so that the same recording is stored once."""
+    subject: str | None
+    session: str | None
+    label: LabelDocument | None
+    sensor: str | None
+    sample_rate_hz: float
+    channels: list[str]
+    n_samples: int
+    samples: bytes
+    """As in `SamplesDocument`."""
+    started_us: int | None
+    activity_s: float
+    attributes: dict[str, str]
+    created_us: int
+    """When it was stored."""
+
+
+class TrainingProgressDocument(TypedDict):
+    """How far a training is."""
+
+    stage: str
+    """In words, such as "leaving out session 3"."""
+    n_steps: int
+    """Trainings in all: one per group left out, and so on, and the last one on everything."""
+    step: int
+    """The one under way, from 1; 0 before the first."""
+    n_epochs: int
+    epoch: int
+    """Epochs completed of the training under way."""
+    losses: list[float]
+    """Mean loss of each of these epochs."""
+    groups: dict[str, float]
+    """Accuracy on each group that was left out so far."""
+
+
+TrainingJobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class TrainingJobDocument(TypedDict):
+    """A training that somebody asked for, and what became of it."""
+
+    _id: str
+    """A random UUID, 32 hexadecimal digits."""
+    state: TrainingJobState
+    model_name: str
+    selection: str
+    """`training.RecordingSelection` as JSON."""
+    configuration: str
+    """`training.TrainingConfiguration` as JSON."""
+    promote: bool
+    """Whether the version is put in use when it is done."""
+    created_us: int
+    started_us: int | None
+    ended_us: int | None
+    worker_id: str | None
+    """Who has claimed it."""
+    lease_until_us: int
+    """Until when the claim holds unless it is renewed; after that another worker may take the job."""
+    n_attempts: int
+    cancel_requested: bool
+    progress: TrainingProgressDocument | None
+    error: str | None
+    """Why it failed, in words."""
+    model_version: int | None
+    """What it produced."""
+    log: list[str]
+    """The last lines of the trainer's log, oldest first."""
 
 
 def model_key(name: str, version: int) -> str:
