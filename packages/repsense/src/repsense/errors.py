@@ -5,8 +5,11 @@
     ├── RecordingError      a recording on disk that cannot be read
     ├── StreamError         a sensor's stream does not fit the model (`reason` says how)
     ├── ManifestError       a model directory or its manifest cannot be used
+    ├── RegistryError       the versions of a model on disk cannot be changed as asked
+    │   └── VersionTakenError            there is a version of that number already
     └── ClassifierError     the network gave no answer
-        └── ClassifierUnavailableError   its server is away: worth another try
+        ├── ClassifierUnavailableError   its server is away: worth another try
+        └── ModelVersionGoneError        its server has unloaded the version: another one is to be used
 
 Errors of libraries are translated into these where they are called; the cause stays chained.
 """
@@ -18,10 +21,13 @@ __all__ = [
     "ClassifierUnavailableError",
     "ManifestError",
     "MessageError",
+    "ModelVersionGoneError",
     "RecordingError",
+    "RegistryError",
     "RepSenseError",
     "StreamError",
     "StreamErrorReason",
+    "VersionTakenError",
 ]
 
 
@@ -62,9 +68,21 @@ class ManifestError(RepSenseError):
     """A model directory has no usable version or its manifest is wrong."""
 
 
+class RegistryError(RepSenseError):
+    """A change to the model registry is refused or failed; nothing that was in use was touched."""
+
+
+class VersionTakenError(RegistryError):
+    """A version of that number is there already; perhaps somebody else has just added it."""
+
+
 class ClassifierError(RepSenseError):
     """The network could not classify the windows that it was given."""
 
 
 class ClassifierUnavailableError(ClassifierError):
     """The model server did not answer in time; the same call may succeed later."""
+
+
+class ModelVersionGoneError(ClassifierError):
+    """The model server does not serve the version any more; it has another one, or will have."""

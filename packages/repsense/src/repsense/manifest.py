@@ -8,22 +8,28 @@ too, through its signature "manifest", so that a client of the model server need
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from repsense.channels import ACCELERATION, ANGULAR_RATE, UNITS, Channel
 from repsense.errors import ManifestError
 from repsense.labels import Label
 
 __all__ = [
+    "Calibration",
     "Evaluation",
+    "FewShotPoint",
     "GroupAccuracy",
+    "LeftOutLabel",
     "ModelManifest",
+    "SecondAccuracy",
     "Stillness",
     "Training",
+    "UnknownEvaluation",
     "latest_version",
     "load_manifest",
     "manifest_path",
     "onnx_path",
+    "report_path",
 ]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -51,9 +57,12 @@ class Training(_Part):
     n_windows: int
     seed: int
     duration_s: float
-    configuration: dict[str, float | int | str | bool]
+    configuration: dict[str, JsonValue]
+    """The `training.TrainingConfiguration` in full."""
     libraries: dict[str, str]
     """Name and version of what computed it."""
+    commit: str | None = None
+    """The commit of RepSense's code, with "-dirty" if the code was changed since; None outside a checkout."""
 
 
 class GroupAccuracy(_Part):
@@ -64,16 +73,85 @@ class GroupAccuracy(_Part):
     accuracy: _Share
 
 
+class SecondAccuracy(_Part):
+    """How windows did that ended so long after the activity had begun."""
+
+    seconds: float
+    n_windows: int
+    accuracy: _Share
+    """Of each window by itself."""
+    accuracy_so_far: _Share
+    """Of the mean of the probabilities of all windows from the beginning up to it."""
+
+
+class Calibration(_Part):
+    """Whether 0.9 means nine times out of ten."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    """By which the logits are divided, in the graph."""
+    error: _Share
+    """Expected calibration error of the probabilities, each group's with a temperature fitted to the others."""
+    error_before: _Share
+    """The same without the temperature."""
+
+
+class LeftOutLabel(_Part):
+    """What became of a label's windows when the network had not been trained on it."""
+
+    label: str
+    auroc: _Share
+    rejected_share: _Share
+    """Share of its windows that came out as unknown."""
+
+
+class UnknownEvaluation(_Part):
+    """Whether what was never trained comes out as unknown; each label is left out once."""
+
+    auroc: _Share
+    """Mean over the labels: how well known and unknown windows are told apart, whatever the threshold."""
+    lost_share: _Share
+    """Share of the windows of known labels that came out as unknown, at the model's threshold."""
+    rejected_share: _Share
+    """Share of the windows of unknown labels that did: mean over the labels."""
+    labels: tuple[LeftOutLabel, ...]
+
+
+class FewShotPoint(_Part):
+    """Accuracy on all other groups after training on so many."""
+
+    n_groups: int
+    n_trials: int
+    accuracy: _Share
+    """Mean over the trials, each with other groups."""
+    lowest: _Share
+    highest: _Share
+
+
 class Evaluation(_Part):
     """Figures measured on groups that the evaluated networks had not seen."""
 
     method: str
     """For instance "leave one session out"."""
+    group_by: Literal["subject", "session"] = "session"
+    """What a group is."""
     accuracy: _Share
+    accuracy_interval: tuple[_Share, _Share] | None = None
+    """In which the accuracy of 95 of 100 such sets of groups would lie; None with too few groups to tell."""
     macro_f1: _Share
+    """Mean over the labels that were tested."""
     recall: dict[str, _Share]
-    """Per label, by its text."""
+    """Per label that was tested, by its text."""
+    untested: dict[str, int] = {}
+    """Windows per label that could not be tested, since no other group had the label to learn it from."""
     groups: tuple[GroupAccuracy, ...]
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Windows by true label (rows) and most probable label (columns), in the order of the manifest's labels."""
+    lost_share: _Share | None = None
+    """Share of the windows of exercises that the confidence threshold, which was chosen on them, makes unknown."""
+    by_second: tuple[SecondAccuracy, ...] = ()
+    calibration: Calibration | None = None
+    unknown: UnknownEvaluation | None = None
+    few_shot: tuple[FewShotPoint, ...] = ()
 
 
 class ModelManifest(_Part):
@@ -84,7 +162,10 @@ class ModelManifest(_Part):
     version: Annotated[int, Field(ge=1)]
     created_at: AwareDatetime
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
-    """In the order of the network's outputs."""
+    """In the order of the network's outputs. Their probabilities add up to at most 1; the rest is "none of these"."""
+    background: tuple[Label, ...] = ()
+    """Those among the labels that are no exercise, such as rest: they were trained so that they are not mistaken for
+    one, and come out as "unknown"."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
     """In the order of the network's inputs."""
     units: dict[Channel, str]
@@ -106,6 +187,9 @@ class ModelManifest(_Part):
     def _check(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             msg = "labels: one is there twice"
+            raise ValueError(msg)
+        if not set(self.background) < set(self.labels):
+            msg = "background: each must be one of labels, and one label must be left"
             raise ValueError(msg)
         if self.units != {channel: UNITS[channel] for channel in self.channels}:
             msg = f"units: must be {', '.join(f'{c} {UNITS[c]}' for c in self.channels)}"
@@ -151,6 +235,11 @@ def manifest_path(version_directory: Path) -> Path:
 def onnx_path(version_directory: Path) -> Path:
     """Where the ONNX form of the network lies in a model version's directory."""
     return version_directory / "assets.extra" / "model.onnx"
+
+
+def report_path(version_directory: Path) -> Path:
+    """Where the report of the evaluation lies in a model version's directory; it may be missing."""
+    return version_directory / "assets.extra" / "report.html"
 
 
 def latest_version(model_directory: Path) -> Path:
