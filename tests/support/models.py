@@ -13,7 +13,7 @@ from repsense.channels import UNITS, Channel
 from repsense.labels import Label
 from repsense.manifest import ModelManifest, Stillness, Training, manifest_path, onnx_path
 
-__all__ = ["MEAN_LABELS", "mean_manifest", "write_mean_model"]
+__all__ = ["MEAN_LABELS", "mean_manifest", "write_mean_model", "write_mean_version"]
 
 MEAN_LABELS = (
     Label(exercise="push-up", form="correct"),
@@ -53,8 +53,25 @@ def mean_manifest(**changes: object) -> ModelManifest:
 
 
 def write_mean_model(model_directory: Path, manifest: ModelManifest | None = None) -> ModelManifest:
-    """Write a version directory whose network is softmax(mean over the window of its first channels)."""
+    """Write a version directory into a model's; see `write_mean_version`."""
     manifest = manifest or mean_manifest()
+    write_mean_version(model_directory / str(manifest.version), manifest)
+    return manifest
+
+
+def write_mean_version(version_directory: Path, manifest: ModelManifest, network: ModelManifest | None = None) -> None:
+    """Fill a version directory; the network is softmax(mean over the window of its first channels).
+
+    Args:
+        version_directory: Where to.
+        manifest: What is written as the manifest.
+        network: What the network is made for, if not for the manifest.
+    """
+    _write_network(onnx_path(version_directory), network or manifest)
+    manifest_path(version_directory).write_text(json.dumps(manifest.model_dump(mode="json")))
+
+
+def _write_network(path: Path, manifest: ModelManifest) -> None:
     n_channels, n_classes = len(manifest.channels), len(manifest.labels)
     pick: NDArray[np.float32] = np.eye(n_channels, n_classes, dtype=np.float32)
     graph = helper.make_graph(
@@ -68,9 +85,6 @@ def write_mean_model(model_directory: Path, manifest: ModelManifest | None = Non
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_classes])],
         [numpy_helper.from_array(pick, "pick"), numpy_helper.from_array(np.array([1]), "time")],
     )
-    version_directory = model_directory / str(manifest.version)
-    onnx_path(version_directory).parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.save(model, onnx_path(version_directory))
-    manifest_path(version_directory).write_text(json.dumps(manifest.model_dump(mode="json")))
-    return manifest
+    onnx.save(model, path)

@@ -4,7 +4,6 @@ import contextlib
 import socket
 import threading
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import paho.mqtt.client as mqtt
@@ -86,13 +85,18 @@ def publishing(port: int) -> Iterator[Callable[[str, bytes], None]]:
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.reconnect_delay_set(1, 1)
     connect(client, port)
-    published: dict[int, threading.Event] = defaultdict(threading.Event)
-    client.on_publish = lambda _client, _userdata, packet_id, *_: published[packet_id].set()
+    published: dict[int, threading.Event] = {}
+
+    def taken(packet_id: int) -> threading.Event:
+        # Not a defaultdict: two threads that ask at once could get two events, and one would wait for ever.
+        return published.setdefault(packet_id, threading.Event())
+
+    client.on_publish = lambda _client, _userdata, packet_id, *_: taken(packet_id).set()
     client.loop_start()
 
     def publish(topic: str, payload: bytes) -> None:
         packet_id = client.publish(topic, payload, qos=1).mid
-        if not published[packet_id].wait(_PATIENCE_S):
+        if not taken(packet_id).wait(_PATIENCE_S):
             text = f"the broker did not take a message on {topic}"
             raise TimeoutError(text)
 

@@ -60,21 +60,22 @@ class MemoryStore:
         return SensorHistory(newest, [s for s in self.sets.values() if s["workout_id"] == newest["_id"]])
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
-        samples = [
-            s for s in self.samples.values() if s["stream_id"] == message.stream_id and s["sequence"] < message.sequence
-        ]
+        samples = [s for s in self.samples.values() if s["stream_id"] == message.stream_id]
         classifications = [c for c in self.classifications.values() if c["stream_id"] == message.stream_id]
         first_us = to_epoch_us(message.first_sample_at)
         starts_us = [c["window_start_us"] for c in classifications if c["window_start_us"] < first_us]
         from_us = max(starts_us, default=0) - span_us
+        runs = [
+            Run(s["sequence"], s["first_sample_us"], decode_samples(s), s["n_lost_before"])
+            for s in sorted(samples, key=lambda s: s["sequence"])
+            if s["first_sample_us"] >= from_us
+        ]
+        sensor = self.sensors.get(message.sensor_id)
         return StreamHistory(
-            runs=[
-                Run(s["sequence"], s["first_sample_us"], decode_samples(s), s["n_lost_before"])
-                for s in sorted(samples, key=lambda s: s["sequence"])
-                if s["first_sample_us"] >= from_us
-            ],
+            runs=[run for run in runs if run.sequence < message.sequence],
+            later_runs=[run for run in runs if run.sequence > message.sequence],
             classifications=[c for c in classifications if c["window_start_us"] >= from_us],
-            sensor=self.sensors.get(message.sensor_id),
+            sensor=sensor if sensor is not None and sensor["stream_id"] == message.stream_id else None,
         )
 
     def sensors_with_open_set(self) -> list[str]:
@@ -111,6 +112,13 @@ class Driver:
         self.pipeline.conclude(tasks, outcome, self.now_s)
         self.store.write(outcome)
         return outcome
+
+    def switch(self, manifest: ModelManifest) -> None:
+        """Go on with another model as the service does."""
+        outcome = Outcome()
+        self.pipeline.leave(outcome)
+        self.store.write(outcome)
+        self.pipeline = self.pipeline.successor(manifest, self.now_s)
 
 
 def movement(exercises: Sequence[tuple[int | None, float]], rate_hz: float = 50.0) -> NDArray[np.float32]:

@@ -12,12 +12,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BIN", "MOSQUITTO", "ROOT", "Server", "broker", "database", "free_port", "mosquitto", "process"]
+__all__ = [
+    "BIN",
+    "MOSQUITTO",
+    "ROOT",
+    "Server",
+    "broker",
+    "database",
+    "free_port",
+    "model_server",
+    "mosquitto",
+    "process",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
+"""TensorFlow alone takes ten seconds to import where others compute at the same time."""
 _PORTS = range(20_000, 32_000)
 """Below those that Linux (from 32768) and macOS (from 49152) give to outgoing connections."""
 
@@ -83,8 +95,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _running(server: Server) -> Iterator[Server]:
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
@@ -118,6 +130,15 @@ def database(folder: Path, port: int | None = None) -> contextlib.AbstractContex
     command = [str(BIN / "nx-27017"), "--db", str(folder / "repsense.db"), "--host", "127.0.0.1", "-p", str(port)]
     command += ["--log-file", str(folder / "nx.log"), "--pid-file", str(folder / "nx.pid")]
     return _running(Server(command, {}, folder / "database.log", port))
+
+
+def model_server(folder: Path, models: Mapping[str, Path]) -> contextlib.AbstractContextManager[Server]:
+    """The stand-in for TensorFlow Serving, with models by their names."""
+    port = free_port()
+    command = [sys.executable, "-m", "support.tensorflow_serving", "--port", str(port)]
+    for name, directory in models.items():
+        command += ["--model", f"{name}={directory}"]
+    return _running(Server(command, {"PYTHONPATH": str(ROOT / "tests")}, folder / "tensorflow_serving.log", port))
 
 
 def process(

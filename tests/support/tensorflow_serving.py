@@ -1,28 +1,36 @@
 """A stand-in for TensorFlow Serving.
 
     python -m support.tensorflow_serving --port 8500 --model bodyweight=models/bodyweight
+        --file_system_poll_wait_seconds 1
 
 It loads real SavedModels with TensorFlow and speaks the real messages over gRPC. It is not TensorFlow Serving. Like the
 real one it
 
-- loads the newest version of each model and opens its port only then, so that a model is there or nobody answers;
+- loads the highest version of each model and opens its port only then, so that a model is there or nobody answers;
+- looks for another highest version once a second, upwards and downwards; loads it, and only then unloads the one before
+  (AvailabilityPreservingPolicy), once the calls that use it are answered; what cannot be loaded changes nothing;
+- shows the states LOADING, AVAILABLE, UNLOADING and END of every version that it has met;
 - runs a signature in a TensorFlow session by the tensors that the SavedModel names;
 - fills the answers' value fields (`float_val`, `string_val`), not `tensor_content`;
 - refuses with the status codes and the words of the real one: NOT_FOUND for a model or version that it does not serve,
   FAILED_PRECONDITION for a signature that the model lacks, INVALID_ARGUMENT for inputs that do not fit.
 
-What it does not do: look for new versions while it runs, and so unload old ones or show a state other than AVAILABLE;
-version policies and labels; output filters; metadata; the batching scheduler; warm-up; classification, regression and
-session services; REST; TLS; metrics; outputs other than floats and strings. Where the inputs do not fit the signature's
-shape, the words are those of TensorFlow's Python session.
+What it does not do: try a version that could not be loaded again (the real one does, a few times, a minute apart);
+unload the last version when its directory goes away; other version policies and labels; output filters; metadata; the
+batching scheduler; warm-up; classification, regression and session services; REST; TLS; metrics; outputs other than
+floats and strings. Where the inputs do not fit the signature's shape, the words are those of TensorFlow's Python
+session.
 """
 
 import argparse
+import contextlib
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Condition, Event
 from typing import Any, NoReturn
 
 # Read when TensorFlow is imported: no search for a GPU, no chatter.
@@ -45,7 +53,10 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
+from repsense.errors import ManifestError
 from repsense.manifest import latest_version
+
+State = ModelVersionStatus.State
 
 
 class RefusedError(Exception):
@@ -62,11 +73,17 @@ class Servable:
     def __init__(self, name: str, version_directory: Path) -> None:
         self.name = name
         self.version = int(version_directory.name)
+        self.n_calls = 0
+        """Under way."""
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         with graph.as_default():
             loaded = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], str(version_directory))
         self.signatures = dict(loaded.signature_def)
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session.close()
 
     def predict(self, request: PredictRequest) -> PredictResponse:
         """Run the signature that a request names on its inputs."""
@@ -88,16 +105,86 @@ class Servable:
         return response
 
 
-class ModelServer(PredictionServiceServicer, ModelServiceServicer):  # type: ignore[misc] # the messages carry no types
-    """Answers for servables."""
+class Model:
+    """A model's directory, and what of it is loaded."""
 
-    def __init__(self, servables: list[Servable]) -> None:
-        self._servables = {servable.name: servable for servable in servables}
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self._directory = directory
+        self._lock = Condition()
+        self._loaded: dict[int, Servable] = {}
+        self._states: dict[int, tuple[int, str]] = {}
+        """The state of each version that was met, and in words why it could not be loaded."""
+
+    def follow(self) -> None:
+        """Load the highest version if it is another one, and then unload the one before."""
+        try:
+            directory = latest_version(self._directory)
+        except ManifestError:
+            return
+        version = int(directory.name)
+        if version in self._loaded or self._states.get(version, (0, ""))[1]:
+            return
+        self._states[version] = (State.LOADING, "")
+        try:
+            servable = Servable(self.name, directory)
+        # Whatever is wrong with it, the real server goes on too.
+        except Exception as error:  # noqa: BLE001
+            self._states[version] = (State.END, str(error))
+            print(f"cannot load {directory}: {error}", file=sys.stderr)  # noqa: T201
+            return
+        with self._lock:
+            self._loaded[version] = servable
+            self._states[version] = (State.AVAILABLE, "")
+        for before in [one for one in self._loaded if one != version]:
+            self._unload(before)
+
+    def _unload(self, version: int) -> None:
+        with self._lock:
+            self._states[version] = (State.UNLOADING, "")
+            servable = self._loaded.pop(version)
+            self._lock.wait_for(lambda: not servable.n_calls)
+        servable.close()
+        self._states[version] = (State.END, "")
+
+    @contextlib.contextmanager
+    def using(self, spec: ModelSpec) -> Iterator[Servable]:
+        """The version that a request names, or the highest one; it stays loaded until the block ends."""
+        with self._lock:
+            servable = self._loaded.get(
+                spec.version.value if spec.HasField("version") else max(self._loaded, default=0)
+            )
+            if servable is None:
+                raise _not_found(spec)
+            servable.n_calls += 1
+        try:
+            yield servable
+        finally:
+            with self._lock:
+                servable.n_calls -= 1
+                self._lock.notify_all()
+
+    def states(self, spec: ModelSpec) -> dict[int, tuple[int, str]]:
+        """Of all versions or the one that a request names, the highest first."""
+        with self._lock:
+            states = sorted(self._states.items(), reverse=True)
+        return {v: state for v, state in states if not spec.HasField("version") or v == spec.version.value}
+
+
+class ModelServer(PredictionServiceServicer, ModelServiceServicer):  # type: ignore[misc] # the messages carry no types
+    """Answers for models."""
+
+    def __init__(self, models: list[Model]) -> None:
+        self._models = {model.name: model for model in models}
 
     def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:  # noqa: N802
         """PredictionService.Predict."""
         try:
-            return self._find(request.model_spec).predict(request)
+            model = self._models.get(request.model_spec.name)
+            if model is None:
+                raise _not_found(request.model_spec)
+            with model.using(request.model_spec) as servable:
+                return servable.predict(request)
         except RefusedError as error:
             _abort(context, error)
 
@@ -106,26 +193,25 @@ class ModelServer(PredictionServiceServicer, ModelServiceServicer):  # type: ign
     ) -> GetModelStatusResponse:
         """ModelService.GetModelStatus."""
         spec = request.model_spec
-        servable = self._servables.get(spec.name)
-        if servable is None:
+        model = self._models.get(spec.name)
+        if model is None:
             message = f"Could not find any versions of model {spec.name}"
             _abort(context, RefusedError(grpc.StatusCode.NOT_FOUND, message))
-        if spec.HasField("version") and spec.version.value != servable.version:
+        states = model.states(spec)
+        if not states:
             message = f"Could not find version {spec.version.value} of model {spec.name}"
             _abort(context, RefusedError(grpc.StatusCode.NOT_FOUND, message))
         response = GetModelStatusResponse()
-        status = response.model_version_status.add(version=servable.version, state=ModelVersionStatus.AVAILABLE)
-        status.status.SetInParent()
+        for version, (state, problem) in states.items():
+            status = response.model_version_status.add(version=version, state=state)
+            status.status.error_message = problem
+            status.status.SetInParent()
         return response
 
-    def _find(self, spec: ModelSpec) -> Servable:
-        servable = self._servables.get(spec.name)
-        if servable is None or (spec.HasField("version") and spec.version.value != servable.version):
-            wanted = (
-                f"Specific({spec.name}, {spec.version.value})" if spec.HasField("version") else f"Latest({spec.name})"
-            )
-            raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}")
-        return servable
+
+def _not_found(spec: ModelSpec) -> RefusedError:
+    wanted = f"Specific({spec.name}, {spec.version.value})" if spec.HasField("version") else f"Latest({spec.name})"
+    return RefusedError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}")
 
 
 def _feed(inputs: Any, tensors: Any) -> dict[str, Any]:  # noqa: ANN401 - maps of protobuf
@@ -167,13 +253,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A stand-in for TensorFlow Serving, for tests.")
     parser.add_argument("--port", type=int, required=True, help="of loopback")
     parser.add_argument("--model", action="append", required=True, metavar="NAME=DIR", help="may be given repeatedly")
+    parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1.0, metavar="SECONDS")
     arguments = parser.parse_args()
-    servables = []
+    models = []
     for model in arguments.model:
         name, _, directory = model.partition("=")
-        servables.append(Servable(name, latest_version(Path(directory))))
+        models.append(Model(name, Path(directory)))
+        models[-1].follow()
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
-    implementation = ModelServer(servables)
+    implementation = ModelServer(models)
     add_PredictionServiceServicer_to_server(implementation, server)
     add_ModelServiceServicer_to_server(implementation, server)
     server.add_insecure_port(f"127.0.0.1:{arguments.port}")
@@ -181,7 +269,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server.start()
-    stop.wait()
+    while not stop.wait(arguments.file_system_poll_wait_seconds):
+        for served in models:
+            served.follow()
     server.stop(grace=1).wait()
 
 

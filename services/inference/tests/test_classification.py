@@ -85,6 +85,14 @@ def test_a_window_without_confidence_has_no_label_but_its_probabilities() -> Non
     assert result.unclassified_reason is None
 
 
+def test_a_window_that_is_no_exercise_has_no_label_but_its_probabilities() -> None:
+    (result,) = classify_recording(_moving(5, axis=2), _CHANNELS, 2.0, _LargestAxis(background=(MEAN_LABELS[2],)))
+
+    assert result.label is None
+    assert result.confidence == result.probabilities[2]
+    assert result.confidence > 0.9
+
+
 def test_a_still_window_is_not_given_to_the_network() -> None:
     classifier = _LargestAxis()
     still, moving = [[9.8, 0.0, 0.0, 0.0, 0.0, 0.0]] * 5, _moving(5)

@@ -31,7 +31,7 @@ def test_a_stream_becomes_windows_labels_sets_and_a_workout() -> None:
     in_squats = windows[12]
     assert in_squats["label"] == {"exercise": "squat", "form": None}
     assert in_squats["probabilities"] is not None
-    assert sum(in_squats["probabilities"]) == pytest.approx(1)
+    assert in_squats["probabilities"][SQUAT] > 0.9
 
     sets = sorted(store.sets.values(), key=lambda s: s["started_us"])
     assert [(s["exercise"], s["form"]) for s in sets] == [("squat", None), ("push-up", "incorrect")]

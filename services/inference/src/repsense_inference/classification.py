@@ -34,7 +34,7 @@ class WindowResult:
     Attributes:
         start_s: Time of its first sample, from the recording's first.
         end_s: One sample period after its last sample.
-        label: None below the model's confidence threshold, or when nothing moved.
+        label: None below the model's confidence threshold, if it is no exercise, or when nothing moved.
         confidence: The highest probability; 0 when nothing moved.
         probabilities: One per label of the model; empty when nothing moved.
         unclassified_reason: "still" when nothing moved.
@@ -143,8 +143,9 @@ def _classify_batch(windows: Sequence[Window], classifier: Classifier) -> Iterat
         row = next(probabilities)
         best = int(row.argmax())
         confidence = float(row[best])
-        label = manifest.labels[best] if confidence >= manifest.confidence_threshold else None
-        yield WindowResult(start_s, end_s, label, confidence, tuple(row.tolist()), None)
+        label = manifest.labels[best]
+        is_exercise = confidence >= manifest.confidence_threshold and label not in manifest.background
+        yield WindowResult(start_s, end_s, label if is_exercise else None, confidence, tuple(row.tolist()), None)
 
 
 def _is_still(

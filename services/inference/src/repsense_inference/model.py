@@ -1,13 +1,18 @@
-"""The network that the service keeps open, and the thread that opens it."""
+"""The network that the service keeps open, and the thread that opens it and follows its versions."""
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 from repsense.classifiers import Classifier
+from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
 from repsense.errors import RepSenseError
+from repsense_inference.errors import ModelUnavailableError
 
-__all__ = ["ModelKeeper"]
+__all__ = ["Follower", "ModelKeeper"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -16,16 +21,51 @@ LAST_RETRY_S = 5.0
 """Waiting doubles from the first to the last: a model is usable at most this long after it is there."""
 
 
+class Follower(Protocol):
+    """What must be known of the model's versions; see `following.ModelFollower`."""
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the newest version is not used."""
+        ...
+
+    def choose(self, in_hand: Classifier) -> Classifier:
+        """Find the classifier to use from now on."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+@dataclass
+class _Held:
+    """A classifier, closed when it is in use no more and the last request that has begun with it has ended."""
+
+    classifier: Classifier
+    n_users: int = 0
+    retired: bool = False
+
+
 class ModelKeeper:
-    """Opens the classifier, however long that takes, and again when its server went away.
+    """Opens the classifier, however long that takes, again when its server went away, and each new version of it.
 
     The opening blocks and may take seconds, so it has a thread of its own; a daemon, so that a model server that
     hangs cannot keep the process from stopping.
     """
 
-    def __init__(self, open_model: Callable[[], Classifier]) -> None:
+    def __init__(self, open_model: Callable[[], Classifier], follower: Follower) -> None:
+        """Prepare to keep a model.
+
+        Args:
+            open_model: Opens it, or raises a `RepSenseError`.
+            follower: Finds other versions of it; closed in the end.
+        """
         self._open_model = open_model
-        self._classifier: Classifier | None = None
+        self._follower = follower
+        self._held: _Held | None = None
+        self._changed = threading.Condition()
+        """Guards what is held."""
         self._problem = "the model is being opened"
         self._wanted = threading.Event()
         self._stopped = threading.Event()
@@ -33,13 +73,43 @@ class ModelKeeper:
 
     @property
     def classifier(self) -> Classifier | None:
-        """The open classifier; None while there is none."""
-        return self._classifier
+        """The open classifier, to look at; None while there is none."""
+        held = self._held
+        return None if held is None else held.classifier
 
     @property
     def problem(self) -> str | None:
         """In words, why there is no classifier."""
-        return self._problem if self._classifier is None else None
+        return self._problem if self._held is None else None
+
+    @property
+    def refusal(self) -> str | None:
+        """In words, why the newest version of the model is not used."""
+        refusal = self._follower.refusal
+        return None if refusal is None else refusal.reason
+
+    @contextlib.contextmanager
+    def use(self, patience_s: float = 0.0) -> Iterator[Classifier]:
+        """The open classifier, which stays open until the block ends, whatever takes its place.
+
+        Args:
+            patience_s: How long to wait for one.
+
+        Raises:
+            ModelUnavailableError: If there is none.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._held is not None, patience_s)
+            held = self._held
+            if held is None:
+                raise ModelUnavailableError(self._problem)
+            held.n_users += 1
+        try:
+            yield held.classifier
+        finally:
+            with self._changed:
+                held.n_users -= 1
+            self._close_unused(held)
 
     def start(self) -> None:
         """Begin to open the model."""
@@ -50,24 +120,25 @@ class ModelKeeper:
         """Close the model and stop looking for it."""
         self._stopped.set()
         self._wanted.set()
-        if self._classifier is not None:
-            self._classifier.close()
-            self._classifier = None
+        self._hold(None)
 
     def lost(self, classifier: Classifier, reason: str) -> None:
         """Take a classifier whose server went away out of use and open it again."""
         # Several requests can fail at once; only the first one's classifier is still the current one.
-        if classifier is self._classifier:
+        if classifier is self.classifier:
             self._problem = reason
-            self._classifier = None
             _LOGGER.warning("model lost: %s", reason)
-            classifier.close()
+            self._hold(None)
             self._wanted.set()
 
     def _run(self) -> None:
-        while self._wanted.wait() and not self._stopped.is_set():
-            self._wanted.clear()
-            self._open()
+        while not self._stopped.is_set():
+            if self._wanted.wait(POLL_INTERVAL_S):
+                self._wanted.clear()
+                self._open()
+            else:
+                self._follow()
+        self._follower.close()
 
     def _open(self) -> None:
         retry_s = FIRST_RETRY_S
@@ -81,9 +152,37 @@ class ModelKeeper:
                 self._stopped.wait(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
                 continue
-            if self._stopped.is_set():
-                classifier.close()
-                return
-            self._classifier = classifier
-            _LOGGER.info("model %s version %d is open", classifier.manifest.name, classifier.manifest.version)
+            self._take_up(classifier)
             return
+
+    def _follow(self) -> None:
+        in_hand = self.classifier
+        if in_hand is not None:
+            chosen = self._follower.choose(in_hand)
+            if chosen is not in_hand:
+                self._take_up(chosen)
+
+    def _take_up(self, classifier: Classifier) -> None:
+        if self._stopped.is_set():
+            classifier.close()
+            return
+        self._hold(classifier)
+        _LOGGER.info("model %s version %d is open", classifier.manifest.name, classifier.manifest.version)
+
+    def _hold(self, classifier: Classifier | None) -> None:
+        """Put a classifier, or none, in the place of the one that is held."""
+        with self._changed:
+            before, self._held = self._held, None if classifier is None else _Held(classifier)
+            if before is not None:
+                before.retired = True
+            self._changed.notify_all()
+        if before is not None:
+            self._close_unused(before)
+
+    def _close_unused(self, held: _Held) -> None:
+        with self._changed:
+            is_last = held.retired and not held.n_users
+            # Two can come here at once; only one may close it.
+            held.retired = held.retired and not is_last
+        if is_last:
+            held.classifier.close()

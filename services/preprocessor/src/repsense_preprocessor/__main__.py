@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from repsense.broker import BrokerAddress
 from repsense.classifiers import open_classifier
+from repsense.classifiers.following import ModelFollower
 from repsense.database import connect_database
 from repsense.errors import RepSenseError
 from repsense.timestamps import MICROSECONDS
@@ -53,8 +54,9 @@ def _run(settings: Settings, stop: Event) -> None:
         store = Store(database)
         if settings.metrics_port:
             prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host)
+        follower = ModelFollower(settings.model_url)
+        opened.callback(follower.close)
         classifier = retry_while_away(stop, "classifier", lambda: open_classifier(settings.model_url))
-        opened.callback(classifier.close)
         manifest = classifier.manifest
         _LOGGER.info(
             "model %s version %d: %d labels, windows of %g s at %g Hz",
@@ -69,7 +71,7 @@ def _run(settings: Settings, stop: Event) -> None:
         pipeline = Pipeline(manifest, PatientHistory(store, stop), rules, time.monotonic())
         broker = BrokerSession(address, settings.mqtt_client_id, all_sensors_topic(SensorTopic.SAMPLES))
         service = Service(
-            broker, classifier, store, pipeline, samples_retention_s=settings.samples_retention_hours * 3600
+            broker, classifier, follower, store, pipeline, samples_retention_s=settings.samples_retention_hours * 3600
         )
         broker.start()
         opened.callback(broker.stop)

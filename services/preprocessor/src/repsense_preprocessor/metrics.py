@@ -6,6 +6,9 @@ __all__ = [
     "BATCH_MESSAGES",
     "BATCH_SECONDS",
     "MESSAGES",
+    "MODEL_REFUSALS",
+    "MODEL_SWITCHES",
+    "MODEL_VERSION",
     "QUEUED",
     "RETRIES",
     "STREAMS",
@@ -17,6 +20,11 @@ __all__ = [
 MESSAGES = Counter("repsense_preprocessor_messages_total", "Samples messages, by what became of them", ["result"])
 WINDOWS = Counter("repsense_preprocessor_windows_total", "Windows, by what became of them", ["result"])
 RETRIES = Counter("repsense_preprocessor_retries_total", "Tries that failed because a part was away", ["part"])
+MODEL_VERSION = Gauge("repsense_preprocessor_model_version", "Version of the model that classifies", ["model"])
+MODEL_SWITCHES = Counter("repsense_preprocessor_model_switches_total", "Changes to another version of the model")
+MODEL_REFUSALS = Counter(
+    "repsense_preprocessor_model_refusals_total", "Versions that should have been used and do not fit"
+)
 SUBSCRIBED = Gauge("repsense_preprocessor_subscribed", "1 while the broker delivers samples, else 0")
 QUEUED = Gauge("repsense_preprocessor_queued_messages", "Messages received and not yet begun with")
 STREAMS = Gauge("repsense_preprocessor_streams", "Streams being followed")

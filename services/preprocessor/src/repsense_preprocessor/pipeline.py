@@ -3,9 +3,13 @@
 The three steps of a batch can be tried again one by one: `extract` changes the state of the streams and cannot fail
 for a reason outside; `classify` (in the service) only reads; `conclude` changes the state of the sensors and returns
 all that must be stored and published.
+
+A pipeline works for one version of a model. When another one takes over, its `successor` goes on from what is stored,
+as after a restart.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -72,6 +76,8 @@ class StreamHistory:
 
     runs: Sequence[Run] = ()
     """Samples before the message that asks, oldest first."""
+    later_runs: Sequence[Run] = ()
+    """Samples after it, oldest first: a broker may deliver again, late, what is older than what it delivered before."""
     classifications: Sequence[ClassificationDocument] = ()
     """Of windows that begin no earlier than these samples."""
     sensor: SensorDocument | None = None
@@ -94,7 +100,7 @@ class History(Protocol):
         ...
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
-        """The stream's samples before a message, from so many microseconds before its newest stored result on."""
+        """The stream's samples beside a message, from so many microseconds before its newest stored result on."""
         ...
 
     def sensors_with_open_set(self) -> list[str]:
@@ -122,7 +128,13 @@ class _Stream:
     windower: SlidingWindower | None = None
     problem: str | None = None
     known: dict[int, ClassificationDocument] = field(default_factory=dict)
-    """Stored results by window start, of windows that are being cut again after a restart."""
+    """Stored results of this model by window start, of windows that are being cut again after a restart."""
+    answered_until_us: int = 0
+    """Windows that end no later were the business of other models."""
+    answered: deque[ClassificationDocument] = field(default_factory=deque)
+    """Stored results of such windows, oldest first, before the sets have taken them into account again."""
+    answered_label: LabelDocument | None = None
+    """The label of the newest of them that the sets have taken into account."""
     n_samples: int = 0
     last_sample_us: int = 0
     last_message_s: float = 0.0
@@ -136,6 +148,8 @@ class WindowTask:
     stream: _Stream
     window: Window
     known: ClassificationDocument | None
+    answered: bool = False
+    """Whether another model has answered for this time: the window only prepares the smoother for the next ones."""
     unclassified_reason: UnclassifiedReason | None = None
     probabilities: NDArray[np.float64] | None = None
     """(n_classes,), as they are stored; None before the window is classified, or if it is not to be."""
@@ -169,7 +183,15 @@ class Outcome:
 class Pipeline:
     """The state of all sensors, and how messages change it."""
 
-    def __init__(self, manifest: ModelManifest, history: History, rules: PipelineRules, now_s: float) -> None:
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        history: History,
+        rules: PipelineRules,
+        now_s: float,
+        *,
+        previous: ModelManifest | None = None,
+    ) -> None:
         """Begin with what is stored.
 
         Args:
@@ -177,15 +199,19 @@ class Pipeline:
             history: What was stored before.
             rules: What can be tuned.
             now_s: A clock that only runs forward, in seconds; later calls go by the same one.
+            previous: Of the model that classified until now, if it was another one.
         """
         self._manifest = manifest
         self._history = history
         self._rules = rules
         self._sensors: dict[str, _Sensor] = {}
         self._streams: dict[str, _Stream] = {}
-        stride_s = manifest.stride / manifest.sample_rate_hz
+        models = [model for model in (manifest, previous) if model is not None]
+        stride_s = max(model.stride / model.sample_rate_hz for model in models)
         # For the votes of the smoother, for a set that is not one yet, and for what is not stored of one that is.
-        span_s = (rules.min_windows + rules.sets.min_windows + rules.sets.stored_every) * stride_s + 1
+        results_s = (rules.min_windows + rules.sets.min_windows + rules.sets.stored_every) * stride_s
+        # For the first window that another model has not answered, and for samples that the sensor's document lacks.
+        span_s = max(model.window_s for model in models) + max(results_s, rules.sensor_interval_s) + 1
         self._history_span_us = round(span_s * MICROSECONDS)
         self._began_s = now_s
         self._upkeep_s = now_s
@@ -195,6 +221,37 @@ class Pipeline:
     def n_streams(self) -> int:
         """How many streams are being followed."""
         return len(self._streams)
+
+    def misfit(self, manifest: ModelManifest) -> str | None:
+        """Why, in words, a sensor that is being classified could not be by another model; None if each could."""
+        for stream in self._streams.values():
+            if stream.problem is None and not stream.silent:
+                try:
+                    _feed(stream.opened_by, manifest)
+                except StreamError as error:
+                    return f"{stream.sensor_id}: {error}"
+        return None
+
+    def leave(self, outcome: Outcome) -> None:
+        """Write down what is not stored yet of the sets that go on, so that a successor has all of them.
+
+        Args:
+            outcome: Takes the documents.
+        """
+        for sensor in self._sensors.values():
+            self._keep_sets(sensor.tracker, sensor.tracker.bring_up_to_date(), outcome)
+
+    def successor(self, manifest: ModelManifest, now_s: float) -> "Pipeline":
+        """A pipeline for another model, to go on where this one has left once everything is stored.
+
+        Each stream is opened anew with its next message, from the stored samples. Windows that were answered are not
+        answered again; the first one that was not is the new model's.
+
+        Args:
+            manifest: Of the model that classifies from now on.
+            now_s: The time.
+        """
+        return Pipeline(manifest, self._history, self._rules, now_s, previous=self._manifest)
 
     def extract(self, messages: Iterable[SamplesMessage], outcome: Outcome, now_s: float) -> list[WindowTask]:
         """Cut the windows that a batch completes.
@@ -210,16 +267,17 @@ class Pipeline:
         tasks: list[WindowTask] = []
         for message in messages:
             stream = self._streams.get(message.stream_id)
+            later: Sequence[Run] = ()
             if stream is None:
-                stream, runs = self._open_stream(message, outcome, now_s)
-                tasks += self._cut(stream, runs)
+                stream, runs, later = self._open_stream(message, outcome, now_s)
+                tasks += self._without_needless(self._cut(stream, runs))
             try:
                 _check_unchanged(stream.opened_by, message)
             except MessageError as error:
                 _LOGGER.warning("%s: a message is dropped: %s", message.sensor_id, error)
                 continue
-            run = self._take(stream, message, outcome, now_s)
-            tasks += self._cut(stream, stream.reassembler.push(run, now_s))
+            for run in (self._take(stream, message, outcome, now_s), *later):
+                tasks += self._cut(stream, stream.reassembler.push(run, now_s))
         if now_s - self._upkeep_s >= _UPKEEP_INTERVAL_S:
             for stream in self._streams.values():
                 tasks += self._cut(stream, stream.reassembler.release(now_s))
@@ -250,24 +308,24 @@ class Pipeline:
             )
         return self._sensors[sensor_id]
 
-    def _open_stream(self, message: SamplesMessage, outcome: Outcome, now_s: float) -> tuple[_Stream, list[Run]]:
-        """Begin a stream; where it began before this process, return its last stored samples."""
-        sensor_id = message.sensor_id
+    def _open_stream(
+        self, message: SamplesMessage, outcome: Outcome, now_s: float
+    ) -> tuple[_Stream, list[Run], Sequence[Run]]:
+        """Begin a stream; where it began before this pipeline, return its stored samples before and after a message."""
+        sensor_id, manifest = message.sensor_id, self._manifest
         sensor = self._sensor(sensor_id)
+        background = [index for index, label in enumerate(manifest.labels) if label in manifest.background]
         stream = _Stream(
             sensor_id=sensor_id,
             stream_id=message.stream_id,
             opened_by=message,
             reassembler=StreamReassembler(message.sample_rate_hz, self._rules.reorder_s),
-            smoother=LabelSmoother(self._manifest.confidence_threshold, self._rules.min_windows),
+            smoother=LabelSmoother(manifest.confidence_threshold, self._rules.min_windows, background),
             columns=[],
         )
         try:
-            stream.columns = self._columns(message)
-            stream.resampler = Resampler(message.sample_rate_hz, self._manifest.sample_rate_hz)
-            stream.windower = SlidingWindower(
-                self._manifest.window_size, self._manifest.stride, self._manifest.sample_rate_hz
-            )
+            stream.columns, stream.resampler = _feed(message, manifest)
+            stream.windower = SlidingWindower(manifest.window_size, manifest.stride, manifest.sample_rate_hz)
         except StreamError as error:
             stream.problem = str(error)
         runs: list[Run] = []
@@ -275,15 +333,13 @@ class Pipeline:
         if not stored.runs:
             self._keep_sets(sensor.tracker, sensor.tracker.begin_stream(to_epoch_us(message.first_sample_at)), outcome)
         else:
-            model = (self._manifest.name, self._manifest.version)
-            stream.known = {
-                document["window_start_us"]: document
-                for document in stored.classifications
-                if (document["model_name"], document["model_version"]) == model
-            }
+            self._recall(stream, stored)
             runs = [run for stored_run in stored.runs for run in stream.reassembler.push(stored_run, now_s)]
             if stored.sensor is not None:
-                stream.n_samples = stored.sensor["n_samples"]
+                counted_us = stored.sensor["last_sample_us"]
+                stream.n_samples = stored.sensor["n_samples"] + sum(
+                    len(run.samples) for run in (*stored.runs, *stored.later_runs) if run.first_sample_us > counted_us
+                )
                 stream.reassembler.n_lost = stored.sensor["n_lost"]
                 stream.reassembler.n_duplicate = stored.sensor["n_duplicate"]
         sensor.stored_at_s = float("-inf")
@@ -295,7 +351,33 @@ class Pipeline:
             f", going on at sample {message.sequence}" if message.sequence else "",
             f"; not classified: {stream.problem}" if stream.problem else "",
         )
-        return stream, runs
+        return stream, runs, stored.later_runs
+
+    def _recall(self, stream: _Stream, stored: StreamHistory) -> None:
+        """Note which windows are answered, and by whom.
+
+        other model   |_ _ _ _|                            answered_until_us
+                        |_ _ _ _|                                  v
+        this model        |_ _ _ _|   answered: prepares the smoother
+                            |_ _ _ _|                              known, if stored before a restart; else new
+        """
+        model = (self._manifest.name, self._manifest.version)
+        ends_us = [
+            document["window_end_us"]
+            for document in stored.classifications
+            if (document["model_name"], document["model_version"]) != model
+        ]
+        stream.answered_until_us = max(ends_us, default=0)
+        for document in sorted(stored.classifications, key=lambda document: document["window_end_us"]):
+            if document["window_end_us"] <= stream.answered_until_us:
+                stream.answered.append(document)
+            else:
+                stream.known[document["window_start_us"]] = document
+
+    def _without_needless(self, tasks: Sequence[WindowTask]) -> list[WindowTask]:
+        """Leave out those of a stream's windows that were answered so long ago that the smoother does not need them."""
+        answered = [task for task in tasks if task.answered]
+        return answered[-self._rules.min_windows :] + [task for task in tasks if not task.answered]
 
     @staticmethod
     def _take(stream: _Stream, message: SamplesMessage, outcome: Outcome, now_s: float) -> Run:
@@ -310,17 +392,6 @@ class Pipeline:
         stream.silent = False
         return Run(message.sequence, first_us, samples, message.n_lost_before)
 
-    def _columns(self, message: SamplesMessage) -> list[int]:
-        try:
-            return channel_indices(message.channels, self._manifest.channels)
-        except KeyError as error:
-            missing = [c for c in self._manifest.channels if c not in message.channels]
-            text = (
-                f"the sensor has no {', '.join(missing)}, which the model {self._manifest.name} needs: "
-                "use a sensor with these channels or train a model without them"
-            )
-            raise StreamError(StreamErrorReason.MISSING_CHANNEL, text) from error
-
     def _cut(self, stream: _Stream, runs: Iterable[Run]) -> list[WindowTask]:
         if stream.resampler is None or stream.windower is None:
             return []
@@ -328,7 +399,12 @@ class Pipeline:
         for run in runs:
             fitting = Run(run.sequence, run.first_sample_us, run.samples[:, stream.columns])
             for window in stream.windower.push(stream.resampler.push(fitting)):
-                task = WindowTask(stream, window, stream.known.pop(window.start_us, None))
+                task = WindowTask(
+                    stream,
+                    window,
+                    known=stream.known.pop(window.start_us, None),
+                    answered=window.end_us <= stream.answered_until_us,
+                )
                 if window.samples is None:
                     task.unclassified_reason = "gap"
                 elif task.known is not None and task.known["probabilities"] is not None:
@@ -352,6 +428,10 @@ class Pipeline:
         stream, window = task.stream, task.window
         tracker = self._sensors[stream.sensor_id].tracker
         labels = self._manifest.labels
+        self._count_answered(stream, window.end_us, outcome)
+        if task.answered:
+            stream.smoother.restore(self._label_index(stream.answered_label), task.probabilities)
+            return
         if task.known is None:
             smoothed = stream.smoother.update(task.probabilities)
         else:
@@ -379,6 +459,21 @@ class Pipeline:
         if task.known is None:
             outcome.classifications.append(result.document(self._manifest))
         outcome.messages.append(result.message(self._manifest))
+
+    def _count_answered(self, stream: _Stream, until_us: int, outcome: Outcome) -> None:
+        """Let the sets count what other models found and no set had stored: it is as good as a result of this one."""
+        tracker = self._sensors[stream.sensor_id].tracker
+        while stream.answered and stream.answered[0]["window_end_us"] <= until_us:
+            result = stream.answered.popleft()
+            stream.answered_label = result["label"]
+            changed = tracker.update(
+                result["window_start_us"],
+                result["window_end_us"],
+                None if result["label"] is None else Label(**result["label"]),
+                result["confidence"],
+                simulated=result["simulated"],
+            )
+            self._keep_sets(tracker, changed, outcome)
 
     def _keep_up(self, stream: _Stream, outcome: Outcome, now_s: float) -> None:
         """Notice silence, and bring the sensor's document up to date now and then."""
@@ -434,7 +529,27 @@ class Pipeline:
             outcome.workouts[tracker.workout["_id"]] = tracker.workout
 
     def _label_index(self, stored: LabelDocument | None) -> int | None:
-        return None if stored is None else self._manifest.labels.index(Label(**stored))
+        """The place of a label among the model's; None for "unknown", also if another model has found it."""
+        label = None if stored is None else Label(**stored)
+        return self._manifest.labels.index(label) if label in self._manifest.labels else None
+
+
+def _feed(message: SamplesMessage, manifest: ModelManifest) -> tuple[list[int], Resampler]:
+    """What brings a stream to the form that a model needs: the columns of the model's channels, and the resampler.
+
+    Raises:
+        StreamError: If the stream lacks a channel or is too slow.
+    """
+    try:
+        columns = channel_indices(message.channels, manifest.channels)
+    except KeyError as error:
+        missing = [c for c in manifest.channels if c not in message.channels]
+        text = (
+            f"the sensor has no {', '.join(missing)}, which the model {manifest.name} needs: "
+            "use a sensor with these channels or train a model without them"
+        )
+        raise StreamError(StreamErrorReason.MISSING_CHANNEL, text) from error
+    return columns, Resampler(message.sample_rate_hz, manifest.sample_rate_hz)
 
 
 def _check_unchanged(first: SamplesMessage, message: SamplesMessage) -> None:

@@ -3,6 +3,9 @@
 Batches make themselves: whatever arrives while one is being stored is the next one. At 50 messages a second a batch
 is one message and its result is out a few milliseconds later; at 2,000 a second it is dozens, and the cost of the
 network and of each write is shared. While a batch is being stored the next one is worked out, no more than one ahead.
+
+Between two batches, once a second, it looks for another version of the model. A pipeline is made for one version, so a
+new one takes its place and goes on from what is stored, as after a restart.
 """
 
 import logging
@@ -26,8 +29,10 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from repsense.classifiers import Classifier
-from repsense.errors import ClassifierUnavailableError, MessageError
+from repsense.classifiers import Classifier, probe
+from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
+from repsense.errors import ClassifierUnavailableError, MessageError, ModelVersionGoneError
+from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage
 from repsense.timestamps import MICROSECONDS
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
@@ -35,7 +40,7 @@ from repsense_preprocessor import metrics
 from repsense_preprocessor.broker import Received
 from repsense_preprocessor.pipeline import History, Outcome, Pipeline, SensorHistory, StreamHistory, WindowTask
 
-__all__ = ["Broker", "OutcomeStore", "PatientHistory", "Service", "StoppedError", "retry_while_away"]
+__all__ = ["Broker", "Follower", "OutcomeStore", "PatientHistory", "Service", "StoppedError", "retry_while_away"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,12 +79,29 @@ class Broker(Protocol):
 class OutcomeStore(Protocol):
     """What the loop needs of the database; see `store.Store`."""
 
+    def prepare(self, manifest: ModelManifest, now_us: int) -> None:
+        """Make ready for the results of a model."""
+        ...
+
     def write(self, outcome: Outcome) -> None:
         """Store everything, idempotently."""
         ...
 
     def expire_samples(self, before_us: int) -> int:
         """Delete old samples; return how many documents went."""
+        ...
+
+
+class Follower(Protocol):
+    """What the loop needs to know of the model's versions; see `following.ModelFollower`."""
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the newest version is not used."""
+        ...
+
+    def choose(self, in_hand: Classifier, misfit: Callable[[ModelManifest], str | None]) -> Classifier:
+        """Find the classifier to use from now on."""
         ...
 
 
@@ -157,42 +179,133 @@ class Service:
         self,
         broker: Broker,
         classifier: Classifier,
+        follower: Follower,
         store: OutcomeStore,
         pipeline: Pipeline,
         *,
         samples_retention_s: float,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            broker: Brings messages.
+            classifier: To begin with; it is closed when another one takes its place, and that one in its turn.
+            follower: Finds that other one.
+            store: Keeps what follows from the messages.
+            pipeline: For the classifier's model.
+            samples_retention_s: How long raw samples are kept.
+        """
         self._broker = broker
         self._classifier = classifier
+        self._follower = follower
         self._store = store
         self._pipeline = pipeline
         self._retention_s = samples_retention_s
+        self._storing: Future[None] | None = None
         self._expired_s = float("-inf")
+        self._looked_s = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Work until told to stop; batches that were begun are finished first, if the parts allow."""
+        manifest = self._classifier.manifest
+        metrics.MODEL_VERSION.labels(manifest.name).set(manifest.version)
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="store") as background:
-                storing: Future[None] | None = None
                 while not stop.is_set():
+                    self._follow(stop)
                     batch = self._work_out(self._broker.receive(_MAX_MESSAGES, _IDLE_S), stop)
-                    if storing is not None:
-                        storing.result()
-                    storing = background.submit(self._complete, batch, stop)
+                    self._finish_storing()
+                    self._storing = background.submit(self._complete, batch, stop)
                     self._expire_samples(stop)
-                if storing is not None:
-                    storing.result()
+                self._finish_storing()
         except StoppedError:
             _LOGGER.info("stopped while a part was away; unacknowledged messages stay with the broker")
+        finally:
+            self._classifier.close()
 
     def _work_out(self, received: Sequence[Received], stop: Event) -> _Batch:
         """Find out what follows from messages."""
-        batch = _Batch(received, Outcome(), time.monotonic())
         messages = [message for message in map(_decode, received) if message is not None]
-        tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s)
-        self._classify([task for task in tasks if task.needs_classifying], stop)
-        self._pipeline.conclude(tasks, batch.outcome, time.monotonic())
-        return batch
+        while True:
+            batch = _Batch(received, Outcome(), time.monotonic())
+            tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s)
+            try:
+                self._classify([task for task in tasks if task.needs_classifying], stop)
+            except ModelVersionGoneError as error:
+                # Nothing of the batch was stored or published: its messages are worked out again from the beginning.
+                self._take_up(self._await_version(error, stop), stop)
+                continue
+            self._pipeline.conclude(tasks, batch.outcome, time.monotonic())
+            return batch
+
+    def _finish_storing(self) -> None:
+        if self._storing is not None:
+            self._storing.result()
+            self._storing = None
+
+    def _follow(self, stop: Event) -> None:
+        """Take up another version of the model, if it is there and fits the sensors."""
+        if time.monotonic() - self._looked_s < POLL_INTERVAL_S:
+            return
+        self._looked_s = time.monotonic()
+        chosen = self._choose(self._pipeline.misfit)
+        if chosen is not self._classifier:
+            self._take_up(chosen, stop)
+
+    def _choose(self, misfit: Callable[[ModelManifest], str | None]) -> Classifier:
+        before = self._follower.refusal
+        chosen = self._follower.choose(self._classifier, misfit)
+        if self._follower.refusal not in {None, before}:
+            metrics.MODEL_REFUSALS.inc()
+        return chosen
+
+    def _await_version(self, error: ModelVersionGoneError, stop: Event) -> Classifier:
+        """Wait until the model server has a version in place of the one that it has unloaded, or has that one again.
+
+        A version that does not fit a sensor is taken now: there is no other one for all the sensors that it fits.
+
+        Raises:
+            StoppedError: If `stop` was set before.
+        """
+        n_tries = 0
+        while not stop.is_set():
+            chosen = self._choose(lambda _: None)
+            if chosen is not self._classifier or self._answers():
+                return chosen
+            metrics.RETRIES.labels("model").inc()
+            n_tries += 1
+            if n_tries == 1:
+                _LOGGER.warning("no version of the model can be used, waiting for one: %s", _first_line(error))
+            stop.wait(POLL_INTERVAL_S)
+        raise StoppedError
+
+    def _answers(self) -> bool:
+        """Whether the classifier in use works (again)."""
+        try:
+            probe(self._classifier)
+        except (ModelVersionGoneError, ClassifierUnavailableError):
+            return False
+        return True
+
+    def _take_up(self, chosen: Classifier, stop: Event) -> None:
+        """Go on with a classifier from what is stored; between two batches, or in place of one that is given up."""
+        self._finish_storing()
+        outcome = Outcome()
+        self._pipeline.leave(outcome)
+        retry_while_away(stop, "database", lambda: self._store.write(outcome))
+        manifest, before = chosen.manifest, self._classifier
+        now_us = round(time.time() * MICROSECONDS)
+        retry_while_away(stop, "database", lambda: self._store.prepare(manifest, now_us))
+        self._pipeline = self._pipeline.successor(manifest, time.monotonic())
+        if chosen is before:
+            return
+        self._classifier = chosen
+        _LOGGER.info(
+            "model %s: version %d takes over from version %d", manifest.name, manifest.version, before.manifest.version
+        )
+        metrics.MODEL_VERSION.labels(manifest.name).set(manifest.version)
+        metrics.MODEL_SWITCHES.inc()
+        before.close()
 
     def _complete(self, batch: _Batch, stop: Event) -> None:
         """Store a batch, publish its results, and only then acknowledge its messages."""

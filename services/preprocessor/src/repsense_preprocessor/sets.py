@@ -101,9 +101,7 @@ class SetTracker:
                 changed += self.close()
         if label is None:
             # A pause may be longer than what a restart looks back.
-            if self.running is not None and self._n_unstored:
-                changed.append(self._stored(self.running))
-            return changed
+            return changed + self.bring_up_to_date()
         if self._open is None:
             self._open = self._new_set(middle_us, label, simulated=simulated)
             self._n_unstored = 0
@@ -114,6 +112,16 @@ class SetTracker:
         if self.running is not None and self._n_unstored >= self._rules.stored_every:
             changed.append(self._stored(self.running))
         return changed
+
+    def bring_up_to_date(self) -> list[SetDocument]:
+        """Have the set that goes on stored with all of its windows.
+
+        Returns:
+            As `update`.
+        """
+        if self.running is None or not self._n_unstored:
+            return []
+        return [self._stored(self.running)]
 
     def begin_stream(self, first_sample_us: int) -> list[SetDocument]:
         """Follow a sensor that was connected anew; its clock, or a faster replay before, may have jumped.

@@ -1,6 +1,7 @@
 """From the probabilities of single windows to a label that a person can trust."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,8 @@ class Smoothed:
 class LabelSmoother:
     """Changes its mind only when windows in a row agree.
 
-    A window speaks for its most probable label, or for "unknown" where that probability is below the threshold
-    or the window was not classified. With `min_windows` 2:
+    A window speaks for its most probable label, or for "unknown" where that probability is below the threshold, the
+    label is no exercise or the window was not classified. With `min_windows` 2:
 
         windows speak for   A A B A A B B B ? A ? ?
         comes out           ? A A A A A B B B B B ?
@@ -34,14 +35,16 @@ class LabelSmoother:
     Windows overlap, so two in a row are evidence of more than one window's length but not twice as much.
     """
 
-    def __init__(self, threshold: float, min_windows: int) -> None:
+    def __init__(self, threshold: float, min_windows: int, background: Collection[int] = ()) -> None:
         """Begin with "unknown".
 
         Args:
             threshold: The probability below which a window speaks for "unknown".
             min_windows: How many windows in a row must agree before the label changes.
+            background: Indices of the labels that are no exercise; a window that is one of these speaks for "unknown".
         """
         self._threshold = threshold
+        self._background = frozenset(background)
         self._min_windows = min_windows
         self._label: int | None = None
         self._votes: deque[int | None] = deque(maxlen=min_windows)
@@ -59,7 +62,7 @@ class LabelSmoother:
         else:
             self._recent.append(probabilities)
             best = int(np.argmax(probabilities))
-            if probabilities[best] >= self._threshold:
+            if probabilities[best] >= self._threshold and best not in self._background:
                 vote = best
         self._votes.append(vote)
         if len(self._votes) == self._min_windows and all(v == vote for v in self._votes):
@@ -67,7 +70,7 @@ class LabelSmoother:
         return self._smoothed()
 
     def restore(self, label: int | None, probabilities: NDArray[np.floating] | None) -> Smoothed:
-        """Take a window whose outcome is already stored, so that a restart changes nothing."""
+        """Take a window whose outcome is already stored, so that neither a restart nor another model changes it."""
         self.update(probabilities)
         self._label = label
         return self._smoothed()

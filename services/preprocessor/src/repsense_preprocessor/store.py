@@ -45,7 +45,7 @@ class Store:
         self._database = database
 
     def prepare(self, manifest: ModelManifest, now_us: int) -> None:
-        """Create what is missing, and enter the model into the list of those that were used."""
+        """Create what is missing, and enter a model into the list of those that were used, before it is."""
         ensure_indexes(self._database)
         document = ModelDocument(
             _id=model_key(manifest.name, manifest.version),
@@ -98,12 +98,12 @@ class Store:
             from_us = newest_result["window_start_us"] - span_us
         samples = cast(
             "list[SamplesDocument]",
-            list(self._database[SAMPLES].find({"sensor_key": sensor_key_range(sensor_id, from_us, first_us)})),
+            list(self._database[SAMPLES].find({"sensor_key": sensor_key_range(sensor_id, from_us)})),
         )
         runs = [
             Run(s["sequence"], s["first_sample_us"], decode_samples(s), s["n_lost_before"])
             for s in sorted(samples, key=lambda document: document["sequence"])
-            if s["stream_id"] == stream_id and s["sequence"] < message.sequence
+            if s["stream_id"] == stream_id
         ]
         classifications = cast(
             "list[ClassificationDocument]",
@@ -111,7 +111,8 @@ class Store:
         )
         sensor = cast("SensorDocument | None", self._database[SENSORS].find_one({"_id": sensor_id}))
         return StreamHistory(
-            runs=runs,
+            runs=[run for run in runs if run.sequence < message.sequence],
+            later_runs=[run for run in runs if run.sequence > message.sequence],
             classifications=[document for document in classifications if document["stream_id"] == stream_id],
             sensor=sensor if sensor is not None and sensor["stream_id"] == stream_id else None,
         )

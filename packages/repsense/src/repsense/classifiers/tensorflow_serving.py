@@ -13,8 +13,8 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from repsense.classifiers import check_probabilities, check_windows
-from repsense.errors import ClassifierError, ClassifierUnavailableError, ManifestError
+from repsense.classifiers import NewestVersion, check_probabilities, check_windows
+from repsense.errors import ClassifierError, ClassifierUnavailableError, ManifestError, ModelVersionGoneError
 from repsense.manifest import ModelManifest
 
 
@@ -48,7 +48,7 @@ with _tensorflow_messages_only():
     from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-__all__ = ["TensorFlowServingClassifier"]
+__all__ = ["ServedVersions", "TensorFlowServingClassifier"]
 
 DEADLINE_S = 2.0
 """A batch of 256 windows takes some 6 ms; a server that needs this long is in trouble."""
@@ -111,10 +111,8 @@ class TensorFlowServingClassifier:
             ClassifierError: If it does not know the model.
             ManifestError: If the model does not carry a manifest of RepSense.
         """
-        with grpc.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
-            version = _available_version(channel, address, model_name)
-            manifest = _fetch_manifest(channel, model_name, version)
-        return cls(address, manifest)
+        with contextlib.closing(ServedVersions(address, model_name)) as versions:
+            return cls(address, versions.manifest(versions.newest().version))
 
     def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Classify a batch; see `Classifier.classify`."""
@@ -160,10 +158,52 @@ class TensorFlowServingClassifier:
                 self._open_channel()
 
 
+class ServedVersions:
+    """The versions of a model that a server has ready; see `ModelVersions`."""
+
+    def __init__(self, address: str, model_name: str) -> None:
+        self._address = address
+        self._model_name = model_name
+        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+
+    def newest(self) -> NewestVersion:
+        """See `ModelVersions.newest`."""
+        try:
+            version = _available_version(self._channel, self._address, self._model_name)
+        except ClassifierUnavailableError:
+            # As in `TensorFlowServingClassifier`: an old channel would find back late.
+            self._channel.close()
+            self._channel = grpc.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+            raise
+        # The server's files are out of sight; it does not read those of a version that it has loaded again.
+        return NewestVersion(version, None)
+
+    def manifest(self, version: int) -> ModelManifest:
+        """Ask for the manifest of a version.
+
+        Raises:
+            ManifestError: If it does not carry one of RepSense, or that of another version.
+            ClassifierUnavailableError: If the server does not answer, or has unloaded the version meanwhile.
+        """
+        return _fetch_manifest(self._channel, self._model_name, version)
+
+    def open(self, version: int) -> TensorFlowServingClassifier:
+        """See `ModelVersions.open`."""
+        return TensorFlowServingClassifier(self._address, self.manifest(version))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+
 def _available_version(channel: grpc.Channel, address: str, model_name: str) -> int:
     request = status_pb2.GetModelStatusRequest()
     request.model_spec.name = model_name
-    response = _call(ModelServiceStub(channel).GetModelStatus, request, model_name)
+    try:
+        response = _call(ModelServiceStub(channel).GetModelStatus, request, model_name)
+    except ModelVersionGoneError as error:
+        # No version at all: the server was not told of the model.
+        raise ClassifierError(str(error)) from error
     versions = response.model_version_status
     available = [v.version for v in versions if v.state == status_pb2.ModelVersionStatus.AVAILABLE]
     if not available:
@@ -187,6 +227,9 @@ def _fetch_manifest(channel: grpc.Channel, model_name: str, version: int) -> Mod
         response = _call(PredictionServiceStub(channel).Predict, request, model_name)
     except ClassifierUnavailableError:
         raise
+    except ModelVersionGoneError as error:
+        msg = f"{model_name} version {version} was unloaded while it was opened ({error})"
+        raise ClassifierUnavailableError(msg) from error
     except ClassifierError as error:
         msg = f"{source} cannot be read: export the model with RepSense's trainer ({error})"
         raise ManifestError(msg) from error
@@ -214,6 +257,8 @@ def _call(method: Any, request: Any, model_name: str) -> Any:  # noqa: ANN401 - 
         msg = f"TensorFlow Serving cannot answer for {model_name}: {code.name}: {details}"
         if code in _AWAY:
             raise ClassifierUnavailableError(msg) from error
+        if code is grpc.StatusCode.NOT_FOUND:
+            raise ModelVersionGoneError(msg) from error
         raise ClassifierError(msg) from error
     except ValueError as error:
         # So gRPC says that another thread closed the channel before the call began.

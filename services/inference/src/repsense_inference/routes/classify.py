@@ -2,17 +2,19 @@
 
 from fastapi import APIRouter
 
-from repsense.errors import ClassifierError
+from repsense.errors import ClassifierError, ModelVersionGoneError
 from repsense.messages import LabelProbability
 from repsense_inference.classification import classify_recording
-from repsense_inference.dependencies import PartsDependency
-from repsense_inference.errors import ModelUnavailableError
+from repsense_inference.dependencies import Parts, PartsDependency
 from repsense_inference.problems import problem_responses
 from repsense_inference.schemas import ClassifiedWindow, ClassifyRequest, ClassifyResponse
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["models"])
+
+SUCCESSOR_PATIENCE_S = 3.0
+"""How long a request waits for the version in place of one that was unloaded; it is ready to be opened."""
 
 
 @router.post("/v1/classify", responses=problem_responses(400, 413, 422, 503))
@@ -22,16 +24,20 @@ def classify(recording: ClassifyRequest, parts: PartsDependency) -> ClassifyResp
     The recording needs the model's channels (see `/v1/models`) at its rate or a higher one, at least one window
     and at most ten minutes long, in a body of at most 8 MiB.
     """
-    classifier = parts.model.classifier
-    if classifier is None:
-        raise ModelUnavailableError(parts.model.problem)
     try:
-        results = classify_recording(recording.samples, recording.channels, recording.sample_rate_hz, classifier)
-    except ClassifierError as error:
-        # Also when it only refuses: TensorFlow Serving drops a version when it has loaded the next one.
-        parts.model.lost(classifier, str(error))
-        raise
-    manifest = classifier.manifest
+        return _classify(recording, parts)
+    except ModelVersionGoneError:
+        return _classify(recording, parts, SUCCESSOR_PATIENCE_S)
+
+
+def _classify(recording: ClassifyRequest, parts: Parts, patience_s: float = 0.0) -> ClassifyResponse:
+    with parts.model.use(patience_s) as classifier:
+        try:
+            results = classify_recording(recording.samples, recording.channels, recording.sample_rate_hz, classifier)
+        except ClassifierError as error:
+            parts.model.lost(classifier, str(error))
+            raise
+        manifest = classifier.manifest
     return ClassifyResponse(
         model_name=manifest.name,
         model_version=manifest.version,

@@ -24,4 +24,4 @@ def list_models(parts: PartsDependency) -> ModelList:
         manifests[in_use.name, in_use.version] = in_use
     models = [Model(in_use=one is in_use, manifest=one) for one in manifests.values()]
     models.sort(key=lambda one: (not one.in_use, one.manifest.name, -one.manifest.version))
-    return ModelList(items=models)
+    return ModelList(items=models, refusal=parts.model.refusal)

@@ -48,7 +48,7 @@ async def get_readiness(parts: PartsDependency) -> Readiness | JSONResponse:
     checks = [
         _check("database", parts.database.problem),
         _check("broker", parts.hub.broker_problem),
-        _check("model", parts.model.problem),
+        _check("model", parts.model.problem, parts.model.refusal),
     ]
     missing = [check for check in checks if not check.ok]
     if not missing:
@@ -63,5 +63,5 @@ async def get_metrics(parts: PartsDependency) -> Response:
     return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _check(name: Literal["database", "broker", "model"], problem: str | None) -> Check:
-    return Check(name=name, ok=problem is None, detail=problem or "ok")
+def _check(name: Literal["database", "broker", "model"], problem: str | None, remark: str | None = None) -> Check:
+    return Check(name=name, ok=problem is None, detail=problem or remark or "ok")

@@ -1,0 +1,285 @@
+"""The loop between made-up parts: what it does when the version of the model changes under its hands."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support import pipeline
+from support.models import mean_manifest
+from support.pipeline import Driver, MemoryStore, messages, movement
+
+from repsense.classifiers import Classifier
+from repsense.classifiers.following import Refusal
+from repsense.errors import ModelVersionGoneError
+from repsense.manifest import ModelManifest
+from repsense.messages import SamplesMessage
+from repsense.topics import SensorTopic, sensor_topic
+from repsense_preprocessor import metrics, service
+from repsense_preprocessor.broker import Received
+from repsense_preprocessor.pipeline import Outcome, Pipeline, PipelineRules
+from repsense_preprocessor.service import Service
+
+WORKOUT = movement([(None, 3), (2, 12), (None, 9), (0, 6)])
+_PATIENCE_S = 20
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "POLL_INTERVAL_S", 0.01)
+
+
+class _Broker:
+    """Gives out batches of messages, and what has to be done in between."""
+
+    def __init__(self, steps: Sequence[list[SamplesMessage] | Callable[[], None]]) -> None:
+        self._steps = list(steps)
+        self.n_given = 0
+        self.n_acknowledged = 0
+        self.published: list[bytes] = []
+        self.n_waiting = 0
+
+    def receive(self, max_messages: int, timeout_s: float) -> list[Received]:
+        del max_messages
+        while self._steps and not isinstance(self._steps[0], list):
+            step = self._steps.pop(0)
+            assert callable(step)
+            step()
+        if not self._steps:
+            time.sleep(min(0.005, timeout_s))
+            return []
+        batch = self._steps.pop(0)
+        assert isinstance(batch, list)
+        self.n_given += len(batch)
+        return [
+            Received(sensor_topic(message.sensor_id, SensorTopic.SAMPLES), message.encode(), number, 1)
+            for number, message in enumerate(batch)
+        ]
+
+    def acknowledge(self, messages: Sequence[Received]) -> None:
+        self.n_acknowledged += len(messages)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        assert topic
+        self.published.append(payload)
+
+
+class _Store(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.prepared: list[int] = []
+
+    def prepare(self, manifest: ModelManifest, now_us: int) -> None:
+        assert now_us
+        self.prepared.append(manifest.version)
+
+    def write(self, outcome: Outcome) -> None:
+        versions = {document["model_version"] for document in outcome.classifications}
+        assert versions <= {*self.prepared}
+        super().write(outcome)
+
+
+@dataclass
+class _Classifier:
+    manifest: ModelManifest
+    gone: Event = field(default_factory=Event)
+    closed: bool = False
+    n_batches: int = 0
+
+    def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert not self.closed
+        if self.gone.is_set():
+            msg = f"version {self.manifest.version} is gone"
+            raise ModelVersionGoneError(msg)
+        self.n_batches += 1
+        return pipeline.classify(windows)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Follower:
+    """Offers what a test puts there."""
+
+    def __init__(self) -> None:
+        self.offer: Classifier | None = None
+        self.refusal: Refusal | None = None
+        self.n_asked = 0
+
+    def choose(self, in_hand: Classifier, misfit: Callable[[ModelManifest], str | None]) -> Classifier:
+        self.n_asked += 1
+        if self.offer is None or self.offer is in_hand:
+            return in_hand
+        reason = misfit(self.offer.manifest)
+        self.refusal = None if reason is None else Refusal(self.offer.manifest.version, reason)
+        return in_hand if reason is not None else self.offer
+
+
+@dataclass
+class _World:
+    """A service that runs in a thread of its own."""
+
+    store: _Store = field(default_factory=_Store)
+    one: _Classifier = field(default_factory=lambda: _Classifier(mean_manifest()))
+    two: _Classifier = field(default_factory=lambda: _Classifier(mean_manifest(version=2)))
+    follower: _Follower = field(default_factory=_Follower)
+
+    def run(
+        self, steps: Sequence[list[SamplesMessage] | Callable[[], None]], until: Callable[[_Broker], bool]
+    ) -> _Broker:
+        self.store.prepare(self.one.manifest, 1)
+        broker, stop = _Broker(steps), Event()
+        begun = Pipeline(self.one.manifest, self.store, PipelineRules(), time.monotonic())
+        worker = Service(broker, self.one, self.follower, self.store, begun, samples_retention_s=1e12)
+        thread = Thread(target=worker.run, args=(stop,))
+        thread.start()
+        try:
+            deadline_s = time.monotonic() + _PATIENCE_S
+            while not until(broker):
+                assert thread.is_alive()
+                assert time.monotonic() < deadline_s
+                time.sleep(0.001)
+        finally:
+            stop.set()
+            thread.join(_PATIENCE_S)
+        assert not thread.is_alive()
+        return broker
+
+
+def everything_acknowledged(n_messages: int) -> Callable[[_Broker], bool]:
+    return lambda broker: broker.n_acknowledged == n_messages
+
+
+def ideal(stream: Sequence[SamplesMessage]) -> MemoryStore:
+    store = MemoryStore()
+    driver = Driver(store)
+    for message in stream:
+        driver.push([message])
+    return store
+
+
+def assert_each_window_once(store: MemoryStore, stream: Sequence[SamplesMessage]) -> list[int]:
+    """Return the versions that answered, in the order of the windows."""
+    found = sorted(store.classifications.values(), key=lambda document: document["window_start_us"])
+    expected = sorted(ideal(stream).classifications.values(), key=lambda document: document["window_start_us"])
+    assert [c["window_start_us"] for c in found] == [c["window_start_us"] for c in expected]
+    assert [c["label"] for c in found] == [c["label"] for c in expected]
+    assert store.samples.keys() == ideal(stream).samples.keys()
+    assert {key: s["n_windows"] for key, s in store.sets.items()} == {
+        key: s["n_windows"] for key, s in ideal(stream).sets.items()
+    }
+    return [c["model_version"] for c in found]
+
+
+def batches(stream: list[SamplesMessage], size: int) -> list[list[SamplesMessage] | Callable[[], None]]:
+    return [stream[first : first + size] for first in range(0, len(stream), size)]
+
+
+def test_an_offered_version_is_entered_into_the_list_and_takes_over_between_two_batches() -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 3)
+    steps.insert(20, lambda: setattr(world.follower, "offer", world.two))
+    # It looks every 10 ms here.
+    steps.insert(22, lambda: time.sleep(0.03))
+    n_switches = metrics.MODEL_SWITCHES._value.get()
+
+    world.run(steps, everything_acknowledged(len(stream)))
+
+    versions = assert_each_window_once(world.store, stream)
+    assert versions == sorted(versions)
+    assert set(versions) == {1, 2}
+    assert world.store.prepared == [1, 2]
+    assert world.one.closed
+    assert world.two.closed
+    assert metrics.MODEL_SWITCHES._value.get() == n_switches + 1
+    assert metrics.MODEL_VERSION.labels("mean")._value.get() == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+@pytest.mark.parametrize("moment", [6, 7, 8, 12])
+def test_a_version_that_goes_in_the_midst_of_a_batch_is_replaced_and_the_batch_worked_out_again(
+    size: int, moment: int
+) -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, size)
+
+    def go() -> None:
+        world.follower.offer = world.two
+        world.one.gone.set()
+
+    steps.insert(moment, go)
+    broker = world.run(steps, everything_acknowledged(len(stream)))
+
+    versions = assert_each_window_once(world.store, stream)
+    assert versions == sorted(versions)
+    assert broker.n_given == len(stream)
+    assert len(broker.published) == len(versions)
+
+
+def test_without_a_version_messages_wait_unacknowledged(caplog: pytest.LogCaptureFixture) -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 5)
+    steps.insert(10, world.one.gone.set)
+    retries = metrics.RETRIES.labels("model")
+    n_before = retries._value.get()
+
+    def done(broker: _Broker) -> bool:
+        if world.follower.offer is None and retries._value.get() >= n_before + 3:
+            assert broker.n_acknowledged < broker.n_given
+            world.follower.offer = world.two
+        return broker.n_acknowledged == len(stream)
+
+    world.run(steps, done)
+
+    assert set(assert_each_window_once(world.store, stream)) == {1, 2}
+    waiting = [message for message in caplog.messages if message.startswith("no version of the model can be used")]
+    assert waiting == ["no version of the model can be used, waiting for one: version 1 is gone"]
+
+
+def test_the_same_version_goes_on_when_it_is_there_again() -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 5)
+    steps.insert(10, world.one.gone.set)
+    n_before = metrics.RETRIES.labels("model")._value.get()
+
+    def back(broker: _Broker) -> bool:
+        if metrics.RETRIES.labels("model")._value.get() > n_before:
+            world.one.gone.clear()
+        return broker.n_acknowledged == len(stream)
+
+    world.run(steps, back)
+
+    assert set(assert_each_window_once(world.store, stream)) == {1}
+
+
+def test_a_version_that_a_streaming_sensor_cannot_serve_waits_and_is_counted_once() -> None:
+    world, stream = _World(), messages(WORKOUT)
+    fast = _Classifier(mean_manifest(version=2, sample_rate_hz=100.0))
+    steps = batches(stream, 5)
+    steps.insert(5, lambda: setattr(world.follower, "offer", fast))
+    n_before = metrics.MODEL_REFUSALS._value.get()
+
+    world.run(
+        steps,
+        lambda broker: broker.n_acknowledged == len(stream) and metrics.MODEL_REFUSALS._value.get() > n_before,
+    )
+
+    assert set(assert_each_window_once(world.store, stream)) == {1}
+    assert metrics.MODEL_REFUSALS._value.get() == n_before + 1
+    assert world.follower.refusal is not None
+    assert "the sensor delivers 50 Hz but the model needs 100 Hz" in world.follower.refusal.reason
+
+
+def test_it_stops_while_it_waits_for_a_version() -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 5)
+    steps.insert(10, world.one.gone.set)
+    n_before = metrics.RETRIES.labels("model")._value.get()
+
+    broker = world.run(steps, lambda _: metrics.RETRIES.labels("model")._value.get() > n_before)
+
+    assert broker.n_acknowledged < broker.n_given
+    assert world.one.closed
