@@ -1,7 +1,6 @@
 """A tiny dataset of two movements that differ enough to be told apart, as a user would have it."""
 
 import csv
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,23 +8,29 @@ import numpy as np
 import pytest
 
 from repsense.channels import CHANNELS
-from repsense_trainer.dataset import Dataset, DatasetDescription, LabelledRecording
+from repsense.labels import Label
+from repsense_trainer.dataset import Cut, Dataset, LabelledRecording
 
 WriteDataset = Callable[..., Path]
 
-DESCRIPTION = """
+CONFIGURATION = """
 name = "tiny"
-recordings = "recordings.csv"
-sample_rate_hz = 2.0
-group_column = "session"
-activity_column = "activity"
-channels = ["ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz"]
-level_channels = ["mx", "my", "mz"]
-window_size = 4
 
-[labels]
+[data]
+recordings = ["recordings.csv"]
+sample_rate_hz = 2.0
+activity_column = "activity"
+session_column = "session"
+
+[data.labels]
 Sway = { exercise = "sway" }
 Bow = { exercise = "bow", form = "deep" }
+
+[windows]
+window_s = 2.0
+
+[network]
+level_channels = ["mx", "my", "mz"]
 """
 
 
@@ -52,7 +57,7 @@ def write_dataset(tmp_path: Path) -> WriteDataset:
                         row = [session, activity, *sample]
                         writer.writerow([row[column] for column in kept])
         path = tmp_path / "tiny.toml"
-        path.write_text(DESCRIPTION, encoding="utf-8")
+        path.write_text(CONFIGURATION, encoding="utf-8")
         return path
 
     return write
@@ -63,10 +68,12 @@ def dataset() -> Dataset:
     """What `write_dataset` writes, by another chance and without a file."""
     random = np.random.default_rng(1)
     return Dataset(
-        DatasetDescription.model_validate(tomllib.loads(DESCRIPTION)),
         tuple(
             LabelledRecording(random.normal(0, 1 + 5 * label_index, (20, 9)).astype(np.float32), label_index, group)
             for group in ("1", "2", "3")
             for label_index in (0, 1)
         ),
+        labels=(Label(exercise="sway"), Label(exercise="bow", form="deep")),
+        cut=Cut(sample_rate_hz=2.0, window_size=4, stride=1, channels=CHANNELS),
+        group_by="session",
     )
