@@ -1,16 +1,15 @@
 #!/bin/sh
 # Makes the virtual environment .venv from the lock: environment.sh native|dev [python]
 #   native  what `make up` needs
-#   dev     everything: trainer, checks, tests, benchmarks
+#   dev     everything: checks, tests, benchmarks too
 set -eu
 cd "$(dirname "$0")/.."
 kind=$1
 python=${2:-python3}
 lock=requirements.txt
-members="packages/repsense services/ble_gateway services/preprocessor services/inference services/dashboard"
+members="packages/repsense services/ble_gateway services/preprocessor services/inference services/dashboard services/trainer"
 if [ "$kind" = dev ]; then
   lock=requirements-dev.txt
-  members="$members services/trainer"
 fi
 
 fail() {

@@ -9,7 +9,8 @@ lock() {
     --no-annotate --no-emit-package repsense "$@" >/dev/null
 }
 native="requirements-native.in packages/repsense/pyproject.toml services/ble_gateway/pyproject.toml
-  services/preprocessor/pyproject.toml services/inference/pyproject.toml services/dashboard/pyproject.toml"
+  services/preprocessor/pyproject.toml services/inference/pyproject.toml services/dashboard/pyproject.toml
+  services/trainer/pyproject.toml"
 lock --extra tensorflow-serving --extra parquet "$@" -o requirements-dev.txt \
-  $native services/trainer/pyproject.toml requirements-dev.in
+  $native requirements-dev.in
 lock -c requirements-dev.txt -o requirements.txt $native

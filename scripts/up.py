@@ -4,6 +4,7 @@ From the environment (each has a default):
   REPSENSE_DATA                                       where data are kept: ./data
   MQTT_PORT MONGODB_PORT API_PORT DASHBOARD_PORT METRICS_PORT
   MODEL_URL                                           onnx:models/bodyweight
+  MODELS_DIR                                          where models are trained to: MODEL_URL's folder, or ./models
   SENSOR   what follows `repsense-gateway`: simulator, "replay FILE --rate-hz 2" or "ble ADDRESS"
 """
 
@@ -102,7 +103,9 @@ def _environment() -> dict[str, str]:
     environment["NATS_STORE"] = str(data / "broker")
     environment["MQTT_HOST"] = "127.0.0.1"
     environment.setdefault("SENSOR", "simulator")
-    environment.setdefault("MODEL_URL", "onnx:models/bodyweight")
+    model_url = environment.setdefault("MODEL_URL", f"onnx:{environment.get('MODELS_DIR', 'models')}/bodyweight")
+    models = str(Path(model_url.removeprefix("onnx:")).parent) if model_url.startswith("onnx:") else "models"
+    environment.setdefault("MODELS_DIR", models)
     environment["MQTT_URL"] = f"mqtt://127.0.0.1:{environment['MQTT_PORT']}"
     environment["MONGODB_URL"] = f"mongodb://127.0.0.1:{environment['MONGODB_PORT']}/repsense"
     environment["API_URL"] = f"http://127.0.0.1:{environment['API_PORT']}"

@@ -443,6 +443,23 @@ def test_a_recording_is_classified_by_the_network(stack: _Stack) -> None:
     assert [one["label"] for one in answer["windows"]] == [{"exercise": "squat", "form": None}] * 2
 
 
+def test_a_training_job_is_asked_for_found_and_cancelled(stack: _Stack) -> None:
+    key = {"Idempotency-Key": "integration"}
+    answers = [
+        stack.client.post("/v1/training-jobs", json={"model_name": "mean"}, headers=key).raise_for_status()
+        for _ in range(2)
+    ]
+    address = answers[0].headers["location"]
+
+    assert answers[0].json() == answers[1].json() == stack.get(address)
+    assert stack.get("/v1/training-jobs")["items"] == stack.get("/v1/training-jobs", state="queued")["items"]
+    assert stack.get(address)["queue_position"] == 1
+    for _ in range(2):
+        assert stack.client.post(f"{address}/cancel").raise_for_status().json()["state"] == "cancelled"
+    assert stack.get("/v1/training-jobs", state="queued")["items"] == []
+    assert stack.get(f"{address}/log") == {"lines": []}
+
+
 def test_after_a_restart_of_the_database_everything_is_there_again(tmp_path: Path) -> None:
     write_mean_model(tmp_path / "mean")
     with (

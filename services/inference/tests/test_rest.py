@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,11 +23,13 @@ from repsense.documents import (
     SamplesDocument,
     SensorDocument,
     SetDocument,
+    TrainingJobDocument,
+    TrainingJobState,
     WorkoutDocument,
     encode_samples,
     sensor_key,
 )
-from repsense.errors import ClassifierUnavailableError
+from repsense.errors import ClassifierUnavailableError, ModelVersionGoneError
 from repsense.manifest import ModelManifest
 from repsense.messages import (
     ClassificationMessage,
@@ -36,9 +39,10 @@ from repsense.messages import (
     SensorStatusMessage,
 )
 from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
+from repsense.training import TrainingConfiguration
 from repsense_inference.app import MAX_BODY_BYTES, assemble_app
 from repsense_inference.dependencies import Parts
-from repsense_inference.errors import DatabaseUnavailableError
+from repsense_inference.errors import DatabaseUnavailableError, ModelUnavailableError
 from repsense_inference.live import LiveHub
 from repsense_inference.metrics import Metrics
 from repsense_inference.paging import Page
@@ -49,6 +53,9 @@ from repsense_inference.schemas import (
     ExerciseSet,
     Sensor,
     SignalWindow,
+    TrainingJob,
+    TrainingJobRequest,
+    TrainingLog,
     Workout,
 )
 
@@ -56,6 +63,7 @@ _SECOND = 1_000_000
 _T0 = 1_772_384_400 * _SECOND  # 2026-03-01T17:00:00Z
 _NOW = datetime(2026, 3, 1, 17, tzinfo=UTC)
 _SET_ID = f"wrist-{_T0}"
+_JOB_ID = "6f1d0c8e5b1f4f0c9a3e2d7b8c9d0e1f"
 
 
 @dataclass
@@ -138,6 +146,37 @@ class _Models:
         return self.documents.get(key)
 
 
+@dataclass
+class _TrainingJobs:
+    documents: dict[str, TrainingJobDocument] = field(default_factory=dict)
+    asked: tuple[object, ...] | None = None
+
+    def add(self, job: TrainingJobDocument) -> TrainingJobDocument:
+        return self.documents.setdefault(job["_id"], job)
+
+    def get(self, job_id: str) -> TrainingJobDocument | None:
+        return self.documents.get(job_id)
+
+    def log(self, job_id: str) -> list[str] | None:
+        job = self.documents.get(job_id)
+        return None if job is None else job["log"]
+
+    def queue(self) -> list[str]:
+        return [job["_id"] for job in self.documents.values() if job["state"] == "queued"]
+
+    def page(self, state: TrainingJobState | None, limit: int, cursor: str | None) -> Page[TrainingJobDocument]:
+        self.asked = (state, limit, cursor)
+        return Page(list(self.documents.values()), None)
+
+    def cancel(self, job_id: str, now_us: int) -> TrainingJobDocument | None:
+        job = self.documents.get(job_id)
+        if job is not None and job["state"] == "queued":
+            job["state"], job["ended_us"] = "cancelled", now_us
+        elif job is not None and job["state"] == "running":
+            job["cancel_requested"] = True
+        return job
+
+
 class _LostSensors(_Sensors):
     def all(self) -> list[SensorDocument]:
         msg = "the database does not answer"
@@ -159,7 +198,17 @@ class _Database:
 class _Model:
     classifier: Classifier | None = None
     problem: str | None = None
+    refusal: str | None = None
+    successor: Classifier | None = None
     lost_reasons: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def use(self, patience_s: float = 0.0) -> Iterator[Classifier]:
+        if patience_s:
+            self.classifier = self.successor
+        if self.classifier is None:
+            raise ModelUnavailableError(self.problem)
+        yield self.classifier
 
     def lost(self, classifier: Classifier, reason: str) -> None:
         assert classifier is self.classifier
@@ -185,6 +234,12 @@ class _AwayClassifier(_LargestAxis):
         raise ClassifierUnavailableError(msg)
 
 
+class _UnloadedClassifier(_LargestAxis):
+    def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        msg = f"version 2 is gone, {len(windows)} windows wait"
+        raise ModelVersionGoneError(msg)
+
+
 @dataclass
 class _World:
     """All parts, and a client of the app on them."""
@@ -195,6 +250,7 @@ class _World:
     sets: _Sets = field(default_factory=_Sets)
     workouts: _Workouts = field(default_factory=_Workouts)
     models: _Models = field(default_factory=_Models)
+    training_jobs: _TrainingJobs = field(default_factory=_TrainingJobs)
     database: _Database = field(default_factory=_Database)
     model: _Model = field(default_factory=lambda: _Model(_LargestAxis()))
     metrics: Metrics = field(default_factory=Metrics)
@@ -213,6 +269,7 @@ class _World:
                 sets=self.sets,
                 workouts=self.workouts,
                 models=self.models,
+                training_jobs=self.training_jobs,
                 database=self.database,
                 model=self.model,
                 hub=self.hub,
@@ -339,6 +396,28 @@ def _model(version: int = 1) -> ModelDocument:
     return ModelDocument(_id=f"mean@{version}", name="mean", version=version, manifest=manifest, first_used_us=_T0)
 
 
+def _training_job(job_id: str = _JOB_ID, state: TrainingJobState = "queued") -> TrainingJobDocument:
+    return TrainingJobDocument(
+        _id=job_id,
+        state=state,
+        model_name="bodyweight",
+        selection='{"subjects":["anna"]}',
+        configuration='{"seed":1}',
+        promote=False,
+        created_us=_T0,
+        started_us=None,
+        ended_us=None,
+        worker_id=None,
+        lease_until_us=0,
+        n_attempts=0,
+        cancel_requested=False,
+        progress=None,
+        error=None,
+        model_version=None,
+        log=["INFO 24 recordings", "INFO 1 of 3: leaving out session 1"],
+    )
+
+
 def _status(**changes: object) -> SensorStatusMessage:
     fields = {"sensor_id": "wrist", "gateway_id": "laptop", "state": "online", "at": _NOW}
     return SensorStatusMessage.model_validate(fields | changes)
@@ -425,6 +504,8 @@ def test_a_sensor_is_offline_with_its_gateway(world: _World) -> None:
         "/v1/sensors/nobody/samples",
         "/v1/sets/nothing-1",
         "/v1/workouts/nothing-1",
+        f"/v1/training-jobs/{_JOB_ID}",
+        f"/v1/training-jobs/{_JOB_ID}/log",
         "/v2/sensors",
     ],
 )
@@ -714,6 +795,15 @@ def test_models_are_those_stored_and_the_one_that_is_open_first(world: _World) -
     assert items[0]["manifest"]["labels"][2] == {"exercise": "squat", "form": None}
 
 
+def test_a_version_that_is_there_and_not_used_is_explained(world: _World) -> None:
+    assert world.get("/v1/models").json()["refusal"] is None
+    world.model.refusal = "version 3 of mean is not used: its network has another shape"
+
+    assert world.get("/v1/models").json()["refusal"] == world.model.refusal
+    ready = world.get("/readyz").json()
+    assert ready["checks"][2] == {"name": "model", "ok": True, "detail": world.model.refusal}
+
+
 def test_a_recording_is_classified(world: _World) -> None:
     answer = world.classify().json()
 
@@ -835,6 +925,23 @@ def test_a_model_server_that_went_away_is_told_to_the_keeper_of_the_model(world:
     assert "TensorFlow Serving is away" in problem["detail"]
 
 
+def test_a_version_that_the_model_server_has_unloaded_is_replaced_within_the_request(world: _World) -> None:
+    world.model = _Model(_UnloadedClassifier(), successor=_LargestAxis())
+
+    answer = world.classify().raise_for_status().json()
+
+    assert len(answer["windows"]) == 2
+    assert world.model.lost_reasons == ["version 2 is gone, 2 windows wait"]
+
+
+def test_a_version_that_is_gone_without_a_successor_is_worth_another_try(world: _World) -> None:
+    world.model = _Model(_UnloadedClassifier(), problem="no version is ready")
+
+    problem = _assert_problem(world.classify(), 503, "model-unavailable")
+
+    assert problem["detail"] == "no version is ready; try again"
+
+
 def test_without_the_database_reading_is_worth_another_try(world: _World) -> None:
     world.sensors = _LostSensors()
 
@@ -908,6 +1015,142 @@ def test_requests_are_counted_by_route_and_status(world: _World) -> None:
     assert "repsense_inference_live_listeners 0.0" in text
 
 
+def test_a_training_job_waits_with_what_was_asked_for(world: _World) -> None:
+    body = {
+        "model_name": "garden-work",
+        "selection": {"labels": [{"exercise": "digging", "form": None}]},
+        "configuration": {"seed": 7},
+        "promote": True,
+    }
+
+    response = world.request("POST", "/v1/training-jobs", json=body)
+
+    job = response.json()
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/v1/training-jobs/{job['job_id']}"
+    assert world.get(response.headers["location"]).json() == job
+    assert (job["state"], job["queue_position"], job["model_name"], job["promote"]) == (
+        "queued",
+        1,
+        "garden-work",
+        True,
+    )
+    assert job["selection"]["labels"] == [{"exercise": "digging", "form": None}]
+    assert (job["configuration"]["seed"], job["progress"], job["started_at"]) == (7, None, None)
+
+
+def test_a_training_job_needs_only_the_models_name(world: _World) -> None:
+    job = world.request("POST", "/v1/training-jobs", json={"model_name": "bodyweight"}).json()
+
+    assert set(job["selection"].values()) == {None}
+    assert job["configuration"] == TrainingConfiguration().model_dump(mode="json")
+    assert job["promote"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [
+        ({}, "body.model_name"),
+        ({"model_name": "../up"}, "body.model_name"),
+        ({"model_name": "a", "selection": {"people": []}}, "body.selection.people"),
+        ({"model_name": "a", "configuration": {"windows": {"window_s": -1}}}, "body.configuration.windows.window_s"),
+        ({"model_name": "a", "promot": True}, "body.promot"),
+    ],
+)
+def test_a_training_job_that_cannot_be_is_refused(world: _World, body: dict[str, object], location: str) -> None:
+    problem = _assert_problem(world.request("POST", "/v1/training-jobs", json=body), 422, "invalid-request")
+
+    assert [error["location"] for error in problem["errors"]] == [location]
+    assert world.training_jobs.documents == {}
+
+
+def test_a_request_that_is_sent_again_with_its_key_makes_no_second_job(world: _World) -> None:
+    def post(key: str, name: str) -> httpx.Response:
+        headers = {"Idempotency-Key": key}
+        return world.request("POST", "/v1/training-jobs", json={"model_name": name}, headers=headers)
+
+    first, again, other = post("one", "a"), post("one", "a"), post("two", "a")
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert other.json()["job_id"] != first.json()["job_id"]
+    _assert_problem(post("one", "b"), 422, "idempotency-key-reused")
+    assert len(world.training_jobs.documents) == 2
+
+
+def test_training_jobs_are_listed_with_their_place_in_the_queue(world: _World) -> None:
+    states: list[TrainingJobState] = ["running", "queued", "queued"]
+    for number, state in enumerate(states):
+        job_id = f"{number:032x}"
+        world.training_jobs.documents[job_id] = _training_job(job_id, state)
+
+    items = world.get("/v1/training-jobs", params={"state": "queued", "limit": 7, "cursor": "c"}).json()["items"]
+
+    assert [job["queue_position"] for job in items] == [None, 1, 2]
+    assert world.training_jobs.asked == ("queued", 7, "c")
+    _assert_problem(world.get("/v1/training-jobs?state=bored"), 422, "invalid-request")
+
+
+def test_a_running_training_says_how_far_it_is(world: _World) -> None:
+    job = _training_job(state="running")
+    job |= {"started_us": _T0 + _SECOND, "worker_id": "laptop-1", "n_attempts": 1}
+    job["progress"] = {
+        "stage": "leaving out session 3",
+        "n_steps": 4,
+        "step": 3,
+        "n_epochs": 20,
+        "epoch": 2,
+        "losses": [1.0, 0.5],
+        "groups": {"1": 0.75, "2": 1.0},
+    }
+    world.training_jobs.documents = {_JOB_ID: job}
+
+    answer = world.get(f"/v1/training-jobs/{_JOB_ID}").json()
+
+    assert answer["progress"] == job["progress"]
+    assert (answer["started_at"], answer["queue_position"]) == ("2026-03-01T17:00:01Z", None)
+    assert "log" not in answer
+    assert world.get(f"/v1/training-jobs/{_JOB_ID}/log").json() == {"lines": job["log"]}
+
+
+def test_a_training_job_of_another_version_of_repsense_can_still_be_read(world: _World) -> None:
+    job = _training_job(state="failed")
+    job["configuration"] = '{"sead":1}'
+    world.training_jobs.documents = {_JOB_ID: job}
+
+    (answer,) = world.get("/v1/training-jobs").json()["items"]
+
+    assert (answer["state"], answer["configuration"]) == ("failed", None)
+
+
+def test_a_job_is_cancelled_as_often_as_one_likes(world: _World) -> None:
+    world.training_jobs.documents = {_JOB_ID: _training_job()}
+
+    first, second = (world.request("POST", f"/v1/training-jobs/{_JOB_ID}/cancel") for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json()
+    assert first.json()["state"] == "cancelled"
+    _assert_problem(world.request("POST", f"/v1/training-jobs/{'0' * 32}/cancel"), 404, "not-found")
+
+
+def test_cancelling_a_running_job_asks_its_worker(world: _World) -> None:
+    world.training_jobs.documents = {_JOB_ID: _training_job(state="running")}
+
+    job = world.request("POST", f"/v1/training-jobs/{_JOB_ID}/cancel").json()
+
+    assert (job["state"], job["cancel_requested"]) == ("running", True)
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
+def test_a_job_that_has_ended_cannot_be_cancelled(world: _World, state: TrainingJobState) -> None:
+    world.training_jobs.documents = {_JOB_ID: _training_job(state=state)}
+
+    problem = _assert_problem(world.request("POST", f"/v1/training-jobs/{_JOB_ID}/cancel"), 409, "training-job-ended")
+
+    assert state in problem["detail"]
+
+
 def test_openapi_documents_every_problem_as_one(world: _World) -> None:
     document = world.get("/openapi.json").json()
 
@@ -923,7 +1166,19 @@ def test_openapi_documents_every_problem_as_one(world: _World) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [Sensor, SignalWindow, Classification, ExerciseSet, Workout, ClassifyRequest, ClassifyResponse]
+    "schema",
+    [
+        Sensor,
+        SignalWindow,
+        Classification,
+        ExerciseSet,
+        Workout,
+        ClassifyRequest,
+        ClassifyResponse,
+        TrainingJobRequest,
+        TrainingJob,
+        TrainingLog,
+    ],
 )
 def test_the_examples_in_openapi_are_what_the_schemas_say(schema: type[BaseModel]) -> None:
     extra = schema.model_config["json_schema_extra"]

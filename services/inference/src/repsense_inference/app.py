@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from repsense.broker import BrokerAddress
 from repsense.classifiers import open_classifier
+from repsense.classifiers.following import ModelFollower
 from repsense.database import connect_database
 from repsense_inference.body_limit import BodyLimit
 from repsense_inference.dependencies import Parts
@@ -18,7 +19,17 @@ from repsense_inference.metrics import Metrics, RequestMetrics
 from repsense_inference.model import ModelKeeper
 from repsense_inference.problems import PROBLEM_MEDIA_TYPE, add_problem_handlers, problem_responses
 from repsense_inference.repositories import DatabaseConnection, Repositories
-from repsense_inference.routes import classifications, classify, live, models, operations, sensors, sets, workouts
+from repsense_inference.routes import (
+    classifications,
+    classify,
+    live,
+    models,
+    operations,
+    sensors,
+    sets,
+    training_jobs,
+    workouts,
+)
 from repsense_inference.settings import Settings
 
 __all__ = ["assemble_app", "create_app"]
@@ -27,8 +38,8 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """Ten minutes of nine channels at 100 Hz, written out, are some 5 MB."""
 
 _DESCRIPTION = """
-Live events, history and classification. Times are ISO 8601 UTC; acceleration is in m/s^2, angular rate in rad/s,
-magnetic field in uT. Lists are newest first; `next_cursor` of a page is the `cursor` of the next one.
+Live events, history, classification and training. Times are ISO 8601 UTC; acceleration is in m/s^2, angular rate in
+rad/s, magnetic field in uT. Lists are newest first; `next_cursor` of a page is the `cursor` of the next one.
 Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem details, `application/problem+json`.
 """
 
@@ -45,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     hub = LiveHub(metrics)
     broker = BrokerListener(BrokerAddress.parse(settings.mqtt_url), hub)
     connection = DatabaseConnection(connect_database(settings.mongodb_url))
-    model = ModelKeeper(lambda: open_classifier(settings.model_url))
+    model = ModelKeeper(lambda: open_classifier(settings.model_url), ModelFollower(settings.model_url))
     stored = Repositories.on(connection)
 
     @contextlib.asynccontextmanager
@@ -70,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         sets=stored.sets,
         workouts=stored.workouts,
         models=stored.models,
+        training_jobs=stored.training_jobs,
         database=connection,
         model=model,
         hub=hub,
@@ -94,7 +106,7 @@ def assemble_app(parts: Parts, lifespan: _Lifespan | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestMetrics, metrics=parts.metrics)
     add_problem_handlers(app)
-    for module in (sensors, live, classifications, workouts, sets, models, classify, operations):
+    for module in (sensors, live, classifications, workouts, sets, models, classify, training_jobs, operations):
         app.include_router(module.router)
     return app
 

@@ -20,6 +20,7 @@ from repsense_inference.ports import (
     SampleReader,
     SensorReader,
     SetReader,
+    TrainingJobs,
     WorkoutReader,
 )
 
@@ -49,6 +50,7 @@ class Parts:
     sets: SetReader
     workouts: WorkoutReader
     models: ModelReader
+    training_jobs: TrainingJobs
     database: DatabaseProbe
     model: ModelSource
     hub: LiveHub

@@ -1,9 +1,10 @@
 """What the routes need of the world outside; `repositories` and `model` provide it, tests provide their own.
 
-Every reader raises `DatabaseUnavailableError` while the database does not answer; page readers raise
-`InvalidCursorError` for a cursor that is not theirs.
+What is stored is read and written with `DatabaseUnavailableError` while the database does not answer; page readers
+raise `InvalidCursorError` for a cursor that is not theirs.
 """
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from repsense.classifiers import Classifier
@@ -13,6 +14,8 @@ from repsense.documents import (
     SamplesDocument,
     SensorDocument,
     SetDocument,
+    TrainingJobDocument,
+    TrainingJobState,
     WorkoutDocument,
 )
 from repsense_inference.paging import Page
@@ -25,6 +28,7 @@ __all__ = [
     "SampleReader",
     "SensorReader",
     "SetReader",
+    "TrainingJobs",
     "WorkoutReader",
 ]
 
@@ -107,6 +111,34 @@ class ModelReader(Protocol):
         ...
 
 
+class TrainingJobs(Protocol):
+    """The trainings that were asked for; jobs come without their logs."""
+
+    def add(self, job: TrainingJobDocument) -> TrainingJobDocument:
+        """Put a job into the queue, unless one with its id is there; return the one that is there then."""
+        ...
+
+    def get(self, job_id: str) -> TrainingJobDocument | None:
+        """One job."""
+        ...
+
+    def log(self, job_id: str) -> list[str] | None:
+        """The last lines of a job's log, oldest first; None if there is no such job."""
+        ...
+
+    def queue(self) -> list[str]:
+        """The ids of the jobs that wait, in the order in which they will be taken."""
+        ...
+
+    def page(self, state: TrainingJobState | None, limit: int, cursor: str | None) -> Page[TrainingJobDocument]:
+        """Jobs, perhaps those in one state."""
+        ...
+
+    def cancel(self, job_id: str, now_us: int) -> TrainingJobDocument | None:
+        """End a job that nobody works on, or ask the worker of a running one to; return the job as it is then."""
+        ...
+
+
 class DatabaseProbe(Protocol):
     """Whether the database answers."""
 
@@ -125,8 +157,17 @@ class ModelSource(Protocol):
         ...
 
     @property
+    def refusal(self) -> str | None:
+        """In words, why a newer version is there and not used; None if there is none."""
+        ...
+
+    @property
     def classifier(self) -> Classifier | None:
-        """The open classifier, if there is one."""
+        """The open classifier, if there is one, to look at."""
+        ...
+
+    def use(self, patience_s: float = 0.0) -> AbstractContextManager[Classifier]:
+        """The open classifier, which stays open as long as it is used; `ModelUnavailableError` if there is none."""
         ...
 
     def lost(self, classifier: Classifier, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading from the database; nothing outside this package knows pymongo."""
+"""Stored things: reading them, and writing training jobs; nothing outside this package knows pymongo."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,6 +8,7 @@ from repsense_inference.repositories.connection import DatabaseConnection
 from repsense_inference.repositories.models import StoredModels
 from repsense_inference.repositories.samples import StoredSamples
 from repsense_inference.repositories.sensors import StoredSensors
+from repsense_inference.repositories.training_jobs import StoredTrainingJobs
 from repsense_inference.repositories.workouts import StoredSets, StoredWorkouts
 
 __all__ = ["DatabaseConnection", "Repositories"]
@@ -23,6 +24,7 @@ class Repositories:
     sets: StoredSets
     workouts: StoredWorkouts
     models: StoredModels
+    training_jobs: StoredTrainingJobs
 
     @classmethod
     def on(cls, connection: DatabaseConnection) -> Self:
@@ -34,4 +36,5 @@ class Repositories:
             StoredSets(connection),
             StoredWorkouts(connection),
             StoredModels(connection),
+            StoredTrainingJobs(connection),
         )

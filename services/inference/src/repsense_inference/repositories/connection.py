@@ -59,7 +59,7 @@ class DatabaseConnection:
 
     @contextlib.contextmanager
     def collection(self, name: str) -> Iterator[Collection[dict[str, Any]]]:
-        """Read from a collection while the context lasts.
+        """Use a collection while the context lasts.
 
         Raises:
             DatabaseUnavailableError: If the database does not answer, or did not a moment ago.

@@ -1,15 +1,16 @@
 """Pages of a collection by one indexed field."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from repsense.documents import ClassificationDocument, SetDocument, WorkoutDocument
+from repsense.documents import ClassificationDocument, SetDocument, TrainingJobDocument, WorkoutDocument
 from repsense_inference.errors import InvalidCursorError
 from repsense_inference.paging import Cursor, Page, page_from
 from repsense_inference.repositories.connection import DatabaseConnection
 
 __all__ = ["read_page"]
 
-Document = TypeVar("Document", ClassificationDocument, SetDocument, WorkoutDocument)
+Document = TypeVar("Document", ClassificationDocument, SetDocument, WorkoutDocument, TrainingJobDocument)
 
 
 def read_page(
@@ -20,6 +21,7 @@ def read_page(
     *,
     limit: int,
     cursor_text: str | None,
+    projection: Mapping[str, int] | None = None,
 ) -> Page[Document]:
     """Read a page, newest first.
 
@@ -32,6 +34,7 @@ def read_page(
         bounds: The list: `$gte` and perhaps `$lt` of the field.
         limit: Items per page.
         cursor_text: `next_cursor` of the page before; None for the first.
+        projection: Which fields to read; None is all.
 
     Raises:
         InvalidCursorError: If the cursor is none of this list.
@@ -43,7 +46,7 @@ def read_page(
         bounds = {"$gte": bounds["$gte"], "$lte": cursor.value}
     n_wanted = limit + 1 + (len(cursor.given) if cursor else 0)
     with connection.collection(collection_name) as collection:
-        found = list(collection.find({field: bounds}).sort(field, -1).limit(n_wanted))
+        found = list(collection.find({field: bounds}, projection).sort(field, -1).limit(n_wanted))
     return page_from(cast("list[Document]", found), field, limit, cursor)
 
 
