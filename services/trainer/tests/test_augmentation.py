@@ -2,11 +2,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsense.channels import CHANNELS
-from repsense_trainer.augmentation import Augmentation, augment
+from repsense.training import Augmentation
+from repsense_trainer.augmentation import augment, weakened
 
 NOTHING = Augmentation(
     magnetic_field_offset_ut=0,
     magnetic_swing=0,
+    rotation_rad=0,
     gain=0,
     acceleration_noise_m_s2=0,
     angular_rate_noise_rad_s=0,
@@ -77,3 +79,31 @@ def test_the_fields_swing_changes_about_its_mean_by_one_factor_for_its_three_axe
     factors = windows[:, :, 6:].std(axis=1) / before[:, :, 6:].std(axis=1)
     np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1], factors.shape), rtol=1e-3)
     assert factors.std() > 0.1
+
+
+def test_a_rotation_turns_all_sensors_of_a_window_alike() -> None:
+    windows, before = augmented(some_windows(), rotation_rad=0.3), some_windows()
+
+    for first in (0, 3, 6):
+        axes = slice(first, first + 3)
+        np.testing.assert_allclose(
+            np.linalg.norm(windows[:, :, axes], axis=2), np.linalg.norm(before[:, :, axes], axis=2), rtol=1e-4
+        )
+        # One matrix per window takes every sensor's samples to where they are now.
+        turn, *_ = np.linalg.lstsq(before[0, :, :3], windows[0, :, :3], rcond=None)
+        np.testing.assert_allclose(before[0, :, axes] @ turn, windows[0, :, axes], atol=1e-3)
+    assert not np.allclose(windows, before, atol=0.1)
+
+
+def test_a_sensor_that_lacks_an_axis_is_not_turned() -> None:
+    before = some_windows()[:, :, :2]
+
+    turned = augment(before, CHANNELS[:2], NOTHING.model_copy(update={"rotation_rad": 1.0}), np.random.default_rng(2))
+
+    np.testing.assert_array_equal(turned, before)
+
+
+def test_weakened_is_less_of_what_offsets_and_noise_there_is() -> None:
+    weak = weakened(Augmentation(magnetic_field_offset_ut=8, gain=0.1), 0.25)
+
+    assert (weak.magnetic_field_offset_ut, weak.gain) == (2, 0.1)

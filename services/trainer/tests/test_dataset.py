@@ -1,21 +1,62 @@
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
+from repsense.channels import CHANNELS, Channel
 from repsense.errors import RepSenseError
-from repsense_trainer.dataset import Dataset, DatasetDescription, LabelledRecording, load_dataset
+from repsense.labels import Label
+from repsense.recordings import Recording
+from repsense.training import WindowConfiguration
+from repsense_trainer.dataset import Dataset, LabelledRecording, make_dataset
 from repsense_trainer.errors import DatasetError
 
+SWAY, BOW = Label(exercise="sway"), Label(exercise="bow", form="deep")
+WINDOWS = WindowConfiguration(window_s=2.0, stride_s=0.5)
 
-def test_recordings_carry_label_and_group(write_dataset: Callable[..., Path]) -> None:
-    path = write_dataset()
 
-    dataset = load_dataset(path.parent, DatasetDescription.load(path))
+def recording(label: Label | None = SWAY, *, n_samples: int = 20, rate_hz: float = 2.0, **fields: object) -> Recording:
+    samples = np.random.default_rng(n_samples).normal(size=(n_samples, len(CHANNELS))).astype(np.float32)
+    about: dict[str, object] = {"channels": CHANNELS, "session": "1", "label": label, "started_at": datetime.now(UTC)}
+    return Recording(samples=samples, sample_rate_hz=rate_hz, **(about | fields))  # type: ignore[arg-type]
 
-    assert [str(label) for label in dataset.labels] == ["sway", "bow (deep)"]
-    assert [(r.group, r.label_index) for r in dataset.recordings] == [(g, i) for g in "123" for i in (0, 1)]
+
+def test_recordings_become_windows_of_the_wanted_rate_and_channels() -> None:
+    acceleration = (Channel.AX, Channel.AY, Channel.AZ)
+    slow, fast = recording(rate_hz=10.0), recording(BOW, rate_hz=50.0, n_samples=200, activity_s=30.0)
+
+    dataset = make_dataset([slow, fast], WindowConfiguration(window_s=1.0, stride_s=0.5, channels=acceleration))
+
+    assert dataset.labels == (BOW, SWAY)
+    assert (dataset.cut.sample_rate_hz, dataset.cut.window_size, dataset.cut.stride) == (10.0, 10, 5)
+    windows = dataset.windows()
+    np.testing.assert_array_equal(windows.samples[0], slow.samples[:10, :3])
+    np.testing.assert_array_equal(windows.samples[3], fast.samples[:50:5, :3])
+    np.testing.assert_array_equal(windows.recordings, [0] * 3 + [1] * 7)
+    np.testing.assert_allclose(windows.seconds[:4], [1.0, 1.5, 2.0, 31.0])
+
+
+def test_without_a_wish_the_rate_is_the_slowest_but_no_more_than_needed_and_the_channels_what_all_have() -> None:
+    without_field = recording(BOW, rate_hz=60.0, n_samples=200)
+    without_field = replace(without_field, samples=without_field.samples[:, :6], channels=CHANNELS[:6])
+
+    fast = make_dataset([recording(rate_hz=50.0), without_field], WindowConfiguration())
+    slow = make_dataset([recording(rate_hz=2.0), without_field], WindowConfiguration())
+
+    assert (fast.cut.sample_rate_hz, slow.cut.sample_rate_hz) == (12.5, 2.0)
+    assert fast.cut.channels == CHANNELS[:6]
+
+
+def test_groups_are_subjects_or_failing_that_sessions() -> None:
+    people = [recording(label, subject=subject) for label in (SWAY, BOW) for subject in ("ann", "bob")]
+    alone = [recording(label, subject="ann", session=session) for label in (SWAY, BOW) for session in ("1", "2")]
+    nobody = [recording(label, session=session) for label in (SWAY, BOW) for session in ("1", "2")]
+
+    assert make_dataset(people, WINDOWS).groups == ("ann", "bob")
+    assert make_dataset(people, WINDOWS, "session").groups == ("ann/1", "bob/1")
+    assert make_dataset(alone, WINDOWS).groups == ("ann/1", "ann/2")
+    assert make_dataset(nobody, WINDOWS).groups == ("1", "2")
 
 
 def test_no_window_of_a_group_lies_on_both_sides_of_a_split(dataset: Dataset) -> None:
@@ -33,9 +74,12 @@ def test_no_window_of_a_group_lies_on_both_sides_of_a_split(dataset: Dataset) ->
 
 def test_no_window_spans_two_recordings(dataset: Dataset) -> None:
     # Recording number k holds the value k in every sample.
-    numbered = Dataset(
-        dataset.description,
-        tuple(LabelledRecording(np.full((6, 9), k, dtype=np.float32), k % 2, str(k)) for k in range(4)),
+    size = dataset.cut.window_size
+    numbered = replace(
+        dataset,
+        recordings=tuple(
+            LabelledRecording(np.full((size + 2, 9), k, dtype=np.float32), k % 2, str(k)) for k in range(4)
+        ),
     )
 
     windows = numbered.windows()
@@ -44,78 +88,60 @@ def test_no_window_spans_two_recordings(dataset: Dataset) -> None:
     assert (windows.samples == windows.groups.astype(np.float32)[:, np.newaxis, np.newaxis]).all()
 
 
+def test_some_of_the_labels_become_all_that_there_are(dataset: Dataset) -> None:
+    first, second = dataset.labels[:2]
+
+    only = dataset.only([second, first])
+
+    assert only.labels == (second, first)
+    assert len(only.recordings) == sum(recording.label_index < 2 for recording in dataset.recordings)
+    for before, after in zip((r for r in dataset.recordings if r.label_index < 2), only.recordings, strict=True):
+        assert dataset.labels[before.label_index] == only.labels[after.label_index]
+
+
 def test_the_fingerprint_follows_the_data(dataset: Dataset) -> None:
-    rest, _ = dataset.split({"3"})
+    rest, _ = dataset.split({dataset.groups[0]})
     first = dataset.recordings[0]
-    changed = LabelledRecording(first.samples + np.float32(1e-3), first.label_index, first.group)
+    changed = replace(first, samples=first.samples + np.float32(1e-3))
 
-    assert dataset.fingerprint() == Dataset(dataset.description, dataset.recordings).fingerprint()
+    assert dataset.fingerprint() == replace(dataset).fingerprint()
     assert rest.fingerprint() != dataset.fingerprint()
-    assert Dataset(dataset.description, (changed, *dataset.recordings[1:])).fingerprint() != dataset.fingerprint()
+    assert replace(dataset, recordings=(changed, *dataset.recordings[1:])).fingerprint() != dataset.fingerprint()
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("recordings", "windows", "expected"),
     [
-        ({"without_column": "mz"}, "has no column 'mz'"),
-        ({"without_column": "session"}, "has no column 'session'"),
-        ({"activities": ("Sway", "Bow", "Hop")}, "recordings of 'Hop', which has no label: give it one"),
-        ({"activities": ("Sway",)}, "no recording of 'Bow': record it or take it out"),
+        ([], WINDOWS, "there are no recordings: record at least two activities"),
+        ([recording(), recording()], WINDOWS, "all are sway: record at least two activities"),
+        ([recording(), recording(None)], WINDOWS, "1 of 2 recordings have no label"),
+        ([recording(), recording(BOW, session=None)], WINDOWS, "say on which occasion each was taken"),
+        ([recording(), recording(BOW)], WindowConfiguration(sample_rate_hz=50), "2 Hz but the model needs 50 Hz"),
+        ([recording(), recording(BOW)], WindowConfiguration(window_s=0.6), "fewer than two samples at 2 Hz"),
+        (
+            [recording(), replace(recording(BOW), samples=np.zeros((9, 1), np.float32), channels=(Channel.AX,))],
+            WindowConfiguration(channels=(Channel.AX, Channel.MZ)),
+            "1 of 2 recordings have no mz",
+        ),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused_in_words(
-    write_dataset: Callable[..., Path], changes: dict[str, object], expected: str
+def test_what_cannot_be_trained_on_is_refused_in_words(
+    recordings: list[Recording], windows: WindowConfiguration, expected: str
 ) -> None:
-    path = write_dataset(**changes)
-
     with pytest.raises(RepSenseError, match=expected):
-        load_dataset(path.parent, DatasetDescription.load(path))
+        make_dataset(recordings, windows)
 
 
-def test_recordings_shorter_than_a_window_are_refused_in_words(write_dataset: Callable[..., Path]) -> None:
-    path = write_dataset(n_samples=3)
+def test_recordings_shorter_than_a_window_are_refused_in_words() -> None:
+    dataset = make_dataset([recording(n_samples=3), recording(BOW, n_samples=3)], WINDOWS)
 
-    with pytest.raises(DatasetError, match="as long as a window of 4 samples: record for longer"):
-        load_dataset(path.parent, DatasetDescription.load(path)).windows()
-
-
-@pytest.mark.parametrize(
-    ("left_out", "expected"),
-    [
-        ({"9"}, "no session '9' to leave out; there are 1, 2, 3"),
-        ({"1", "2", "3"}, "every session is left out"),
-    ],
-)
-def test_an_impossible_split_is_refused_in_words(dataset: Dataset, left_out: set[str], expected: str) -> None:
-    with pytest.raises(DatasetError, match=expected):
-        dataset.split(left_out)
+    with pytest.raises(DatasetError, match=r"as long as a window of 2 s: record for longer"):
+        dataset.windows()
 
 
-def test_a_split_that_leaves_a_label_without_recordings_is_refused(dataset: Dataset) -> None:
-    only_first_bows = Dataset(
-        dataset.description, tuple(r for r in dataset.recordings if r.group == "1" or r.label_index == 0)
-    )
-
-    with pytest.raises(DatasetError, match=r"only session 1 has bow \(deep\)"):
-        only_first_bows.split({"1"})
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ("window_size = 4", "window_size = ", "is not TOML"),
-        ("window_size = 4", "window = 4", "window_size: Field required"),
-        ('level_channels = ["mx"', 'channels2 = ["mx"', "level_channels: Field required"),
-        ("window_size = 4", "window_size = 4\nstride = 5", "stride: larger than window_size"),
-        ('"sway"', '"bow", form = "deep"', "two activities have the same label"),
-        ('"gz", "mx", "my", "mz"]', '"gz"]', "level_channels: each must be one of channels"),
-    ],
-)
-def test_a_description_that_does_not_fit_is_refused_in_words(
-    write_dataset: Callable[..., Path], old: str, new: str, expected: str
-) -> None:
-    path = write_dataset()
-    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-
-    with pytest.raises(DatasetError, match=expected):
-        DatasetDescription.load(path)
+def test_an_impossible_split_is_refused_in_words(dataset: Dataset) -> None:
+    there_are = ", ".join(dataset.groups)
+    with pytest.raises(DatasetError, match=f"no {dataset.group_by} 'nine' to leave out; there are {there_are}"):
+        dataset.split({"nine"})
+    with pytest.raises(DatasetError, match=f"every {dataset.group_by} is left out"):
+        dataset.split(set(dataset.groups))

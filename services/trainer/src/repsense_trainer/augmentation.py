@@ -1,58 +1,14 @@
 """Augmentation: how a training window could have come out on another occasion. Never used when serving."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from repsense.channels import UNITS, Channel
+from repsense.channels import ACCELERATION, ANGULAR_RATE, MAGNETIC_FIELD, UNITS, Channel, channel_indices
+from repsense.training import Augmentation
 
-__all__ = ["Augmentation", "augment"]
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Deviation = Annotated[float, Field(ge=0)]
-
-
-class Augmentation(BaseModel):
-    """Strength of each random change; the README says what each is worth on sessions left out.
-
-    There is no random amplitude of the whole movement: amplitude is what tells an incorrect push-up, which is a small
-    one, from a correct one. The field's alone may vary, since it depends on more than the movement.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    magnetic_field_offset_ut: _Deviation = 8.0
-    """Standard deviation of an offset that is constant over a window: another room, another way of wearing the sensor.
-
-    A sensor whose level the network does not see needs none.
-    """
-    magnetic_swing: _Deviation = 0.5
-    """Standard deviation of the logarithm of a factor on the field's change within a window.
-
-    How far the field turns in the sensor's frame depends on where a person faces, not on the movement alone.
-    """
-    gain: _Deviation = 0.03
-    """Standard deviation of each channel's gain about 1."""
-    acceleration_noise_m_s2: _Deviation = 0.8
-    angular_rate_noise_rad_s: _Deviation = 0.3
-    magnetic_field_noise_ut: _Deviation = 2.0
-    duplicated_share: _Share = 0.1
-    """Share of windows in which one sample repeats the one before, as when a sensor is polled too early."""
-    interpolated_share: _Share = 0.1
-    """Share of windows in which one sample was lost and is interpolated."""
-
-    def noises(self, channels: Sequence[Channel]) -> NDArray[np.float32]:
-        """Standard deviation of each channel's noise: (n_channels,) float32, SI units."""
-        return _per_channel(
-            channels, self.acceleration_noise_m_s2, self.angular_rate_noise_rad_s, self.magnetic_field_noise_ut
-        )
-
-    def offsets(self, channels: Sequence[Channel]) -> NDArray[np.float32]:
-        """Standard deviation of each channel's offset: (n_channels,) float32, SI units."""
-        return _per_channel(channels, 0, 0, self.magnetic_field_offset_ut)
+__all__ = ["augment", "weakened"]
 
 
 def augment(
@@ -77,10 +33,29 @@ def augment(
     _duplicate(changed, augmentation.duplicated_share, random)
     _interpolate(changed, augmentation.interpolated_share, random)
     _swing(changed, channels, augmentation.magnetic_swing, random)
+    _rotate(changed, channels, augmentation.rotation_rad, random)
     changed *= 1 + augmentation.gain * _normal(random, n_windows, 1, n_channels)
-    changed += augmentation.offsets(channels) * _normal(random, n_windows, 1, n_channels)
-    changed += augmentation.noises(channels) * _normal(random, *changed.shape)
+    offset = _per_channel(channels, 0, 0, augmentation.magnetic_field_offset_ut)
+    changed += offset * _normal(random, n_windows, 1, n_channels)
+    noise = _per_channel(
+        channels,
+        augmentation.acceleration_noise_m_s2,
+        augmentation.angular_rate_noise_rad_s,
+        augmentation.magnetic_field_noise_ut,
+    )
+    changed += noise * _normal(random, *changed.shape)
     return changed
+
+
+def weakened(augmentation: Augmentation, share: float) -> Augmentation:
+    """The same with a share of its offsets and noise."""
+    names = (
+        "magnetic_field_offset_ut",
+        "acceleration_noise_m_s2",
+        "angular_rate_noise_rad_s",
+        "magnetic_field_noise_ut",
+    )
+    return augmentation.model_copy(update={name: share * getattr(augmentation, name) for name in names})
 
 
 def _duplicate(windows: NDArray[np.float32], share: float, random: np.random.Generator) -> None:
@@ -108,6 +83,29 @@ def _swing(
     windows[:, :, field] = mean + (windows[:, :, field] - mean) * np.exp(
         deviation * _normal(random, len(windows), 1, 1)
     )
+
+
+def _rotate(
+    windows: NDArray[np.float32], channels: Sequence[Channel], deviation_rad: float, random: np.random.Generator
+) -> None:
+    """Turn each window's sensor frame about an axis of its own, for every sensor that has all three axes."""
+    if not deviation_rad:
+        return
+    turns = _rotations(deviation_rad * _normal(random, len(windows), 3))
+    for axes in (ACCELERATION, ANGULAR_RATE, MAGNETIC_FIELD):
+        if set(axes) <= set(channels):
+            columns = channel_indices(channels, axes)
+            windows[:, :, columns] = windows[:, :, columns] @ turns
+
+
+def _rotations(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rotation matrices, (n, 3, 3), of rotation vectors, (n, 3) in rad, by Rodrigues' formula."""
+    angles = np.linalg.norm(vectors, axis=1)[:, np.newaxis, np.newaxis]
+    x, y, z = (vectors / np.maximum(angles[:, 0], np.finfo(np.float32).tiny)).T
+    zero = np.zeros_like(x)
+    cross = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
+    turned = np.eye(3) + np.sin(angles) * cross + (1 - np.cos(angles)) * (cross @ cross)
+    return np.asarray(turned, dtype=np.float32)
 
 
 def _normal(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:

@@ -1,104 +1,66 @@
-"""Datasets: labelled recordings in groups (sessions or subjects), and the windows cut from them.
+"""Datasets: labelled recordings in groups (subjects or sessions), and the windows cut from them.
 
 A split is made between groups of recordings, before anything is cut: neighbouring windows share samples, so a split
 between windows would let the network see what it is tested on.
 """
 
 import hashlib
-import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from repsense.channels import Channel, channel_indices
+from repsense.channels import CHANNELS, Channel, channel_indices
 from repsense.labels import Label
-from repsense.recordings import Recording, read_recordings
+from repsense.recordings import Recording
+from repsense.resampling import resample
+from repsense.training import WindowConfiguration
 from repsense.windows import sliding_windows
 from repsense_trainer.errors import DatasetError
 
-__all__ = ["Dataset", "DatasetDescription", "LabelledRecording", "WindowSet", "load_dataset"]
+__all__ = ["Cut", "Dataset", "GroupBy", "LabelledRecording", "WindowSet", "make_dataset"]
+
+GroupBy = Literal["subject", "session"]
+
+MAX_DEFAULT_RATE_HZ = 12.5
+"""On the barbell recordings 25 Hz is no better, and takes twice the time to train."""
+MIN_LABELS = 2
 
 
-class DatasetDescription(BaseModel):
-    """What a dataset's TOML file says."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How recordings become windows: a `WindowConfiguration` with nothing left open.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    """Name of the dataset and of the model trained on it."""
-    recordings: str
-    """The recordings' file, relative to the data folder; see `repsense.recordings` for its columns."""
-    sample_rate_hz: Annotated[float, Field(gt=0)]
-    group_column: str
-    """Tells apart what must not lie on both sides of a split, such as "session" or "subject"."""
-    activity_column: str
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
-    """What the network sees."""
-    level_channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
-    """The channels whose level, and not only whose change within a window, the network sees.
-
-    A channel with another constant offset on every occasion does not belong here.
+    Attributes:
+        sample_rate_hz: Of the windows.
+        window_size: Samples per window.
+        stride: Samples from one window's start to the next one's.
+        channels: In the order of a window's columns.
     """
-    window_size: Annotated[int, Field(ge=2)]
-    """Samples per window."""
-    stride: Annotated[int, Field(ge=1)] = 1
-    """Samples from one window's start to the next one's."""
-    labels: Annotated[dict[str, Label], Field(min_length=2)]
-    """From a value of the activity column to the label; the order is that of the network's outputs."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not set(self.level_channels) <= set(self.channels):
-            msg = "level_channels: each must be one of channels"
-            raise ValueError(msg)
-        if len(set(self.labels.values())) != len(self.labels):
-            msg = "labels: two activities have the same label"
-            raise ValueError(msg)
-        if self.stride > self.window_size:
-            msg = "stride: larger than window_size, samples would be left out"
-            raise ValueError(msg)
-        return self
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a description.
-
-        Raises:
-            DatasetError: If the file cannot be read or is not a description.
-        """
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            msg = f"cannot read the dataset description {path}: {error.strerror}; name one with --dataset"
-            raise DatasetError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            msg = f"{path} is not TOML: {error}"
-            raise DatasetError(msg) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            msg = f"{path} does not describe a dataset: {place + ': ' if place else ''}{first['msg']}"
-            raise DatasetError(msg) from error
+    sample_rate_hz: float
+    window_size: int
+    stride: int
+    channels: tuple[Channel, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRecording:
-    """A stretch of samples of one activity in one group.
+    """A stretch of samples of one activity in one group, ready to be cut.
 
     Attributes:
-        samples: (n_samples, n_channels) float32, SI units, channels as in the description.
+        samples: (n_samples, n_channels) float32, SI units, at the rate and with the channels of the dataset's cut.
         label_index: Index of its label in `Dataset.labels`.
-        group: Its session or subject.
+        group: Its subject or session.
+        activity_s: How long the activity had been going on at the first sample.
     """
 
     samples: NDArray[np.float32]
     label_index: int
     group: str
+    activity_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +71,15 @@ class WindowSet:
         samples: (n_windows, window_size, n_channels) float32, SI units.
         label_indices: (n_windows,) int64.
         groups: (n_windows,) str.
+        recordings: (n_windows,) int64, the index of the recording that each was cut from.
+        seconds: (n_windows,) float64, from the beginning of the activity to the end of the window.
     """
 
     samples: NDArray[np.float32]
     label_indices: NDArray[np.int64]
     groups: NDArray[np.str_]
+    recordings: NDArray[np.int64]
+    seconds: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -121,46 +87,57 @@ class WindowSet:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled recordings of one description."""
+    """Labelled recordings, and how they are cut and grouped.
 
-    description: DatasetDescription
+    Attributes:
+        recordings: In the order of their source.
+        labels: In the order of the network's outputs.
+        cut: How they become windows.
+        group_by: What the groups are.
+    """
+
     recordings: tuple[LabelledRecording, ...]
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """The labels in the order of the network's outputs."""
-        return tuple(self.description.labels.values())
+    labels: tuple[Label, ...]
+    cut: Cut
+    group_by: GroupBy
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The groups in the order in which they first appear."""
         return tuple(dict.fromkeys(recording.group for recording in self.recordings))
 
+    @property
+    def present_labels(self) -> tuple[Label, ...]:
+        """Those of the labels that some recording has."""
+        present = {recording.label_index for recording in self.recordings}
+        return tuple(label for index, label in enumerate(self.labels) if index in present)
+
     def split(self, left_out: Collection[str]) -> tuple["Dataset", "Dataset"]:
         """Divide into the recordings of the other groups and those of the groups left out.
 
         Raises:
-            DatasetError: If a group does not exist, or the others do not have every label.
+            DatasetError: If a group does not exist, or none would be left.
         """
-        group_column = self.description.group_column
         for group in left_out:
             if group not in self.groups:
-                msg = f"there is no {group_column} {group!r} to leave out; there are {', '.join(self.groups)}"
+                msg = f"there is no {self.group_by} {group!r} to leave out; there are {', '.join(self.groups)}"
                 raise DatasetError(msg)
         if set(left_out) == set(self.groups):
-            msg = f"every {group_column} is left out: keep at least one to train on"
+            msg = f"every {self.group_by} is left out: keep at least one to train on"
             raise DatasetError(msg)
         rest = replace(self, recordings=tuple(r for r in self.recordings if r.group not in left_out))
         out = replace(self, recordings=tuple(r for r in self.recordings if r.group in left_out))
-        for index, label in enumerate(self.labels):
-            if all(recording.label_index != index for recording in rest.recordings):
-                msg = (
-                    f"only {group_column} {', '.join(sorted(left_out))} has {label}, so without it nothing is left to "
-                    f"learn {label} from: record it in another {group_column}, or train with --no-evaluate and "
-                    "without --leave-out"
-                )
-                raise DatasetError(msg)
         return rest, out
+
+    def only(self, labels: Sequence[Label]) -> "Dataset":
+        """The recordings of some of the labels, which become all that there are."""
+        index_of = {self.labels.index(label): index for index, label in enumerate(labels)}
+        recordings = tuple(
+            replace(recording, label_index=index_of[recording.label_index])
+            for recording in self.recordings
+            if recording.label_index in index_of
+        )
+        return replace(self, recordings=recordings, labels=tuple(labels))
 
     def windows(self) -> WindowSet:
         """Cut every recording into windows, as serving does; none spans two recordings.
@@ -168,71 +145,125 @@ class Dataset:
         Raises:
             DatasetError: If no recording is as long as a window.
         """
-        size, stride = self.description.window_size, self.description.stride
-        cut = [sliding_windows(recording.samples, size, stride) for recording in self.recordings]
-        counts = [len(windows) for windows in cut]
+        cut = self.cut
+        windows = [sliding_windows(recording.samples, cut.window_size, cut.stride) for recording in self.recordings]
+        counts = [len(of_recording) for of_recording in windows]
         if not sum(counts):
-            msg = f"no recording is as long as a window of {size} samples: record for longer"
+            window_s = cut.window_size / cut.sample_rate_hz
+            msg = f"no recording is as long as a window of {window_s:g} s: record for longer, or take a shorter window"
             raise DatasetError(msg)
+        ends = [
+            recording.activity_s + (np.arange(count) * cut.stride + cut.window_size) / cut.sample_rate_hz
+            for recording, count in zip(self.recordings, counts, strict=True)
+        ]
         return WindowSet(
-            np.concatenate(cut),
+            np.concatenate(windows),
             np.repeat(np.array([recording.label_index for recording in self.recordings], dtype=np.int64), counts),
             np.repeat(np.array([recording.group for recording in self.recordings], dtype=np.str_), counts),
+            np.repeat(np.arange(len(self.recordings)), counts),
+            np.concatenate(ends),
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything that training depends on: samples, their labels and groups, rate and windows."""
-        digest = hashlib.sha256(self.description.model_dump_json().encode())
+        """SHA-256 of all that training takes from the data: samples, labels, groups, rate and windows."""
+        cut = self.cut
+        about = (cut.sample_rate_hz, cut.window_size, cut.stride, *cut.channels, self.group_by, *map(str, self.labels))
+        digest = hashlib.sha256(repr(about).encode())
         for recording in self.recordings:
             digest.update(f"{recording.group}\0{recording.label_index}\0{len(recording.samples)}\0".encode())
             digest.update(np.ascontiguousarray(recording.samples, dtype="<f4").tobytes())
         return digest.hexdigest()
 
 
-def load_dataset(folder: Path, description: DatasetDescription) -> Dataset:
-    """Read the recordings that a description speaks of.
+def make_dataset(
+    recordings: Sequence[Recording],
+    windows: WindowConfiguration,
+    group_by: GroupBy | None = None,
+    labels: Sequence[Label] | None = None,
+) -> Dataset:
+    """Prepare recordings for training.
 
     Args:
-        folder: The data folder.
-        description: What is in it.
+        recordings: Each with a label, and with a subject or a session.
+        windows: How to cut them.
+        group_by: What must not lie on both sides of a split; None is the subject, or the session where there are not
+            two subjects.
+        labels: In the order of a network's outputs; None is those of the recordings, by name.
 
     Raises:
-        RecordingError: If the file cannot be read.
-        DatasetError: If a column, a channel or a label is missing.
+        DatasetError: If they cannot be trained on; the text says what is missing.
+        StreamError: If a recording is slower than the rate that `windows` asks for.
     """
-    path = folder / description.recordings
-    if not path.is_file():
-        msg = f"{path} does not exist: name the folder that holds {description.recordings}"
-        raise DatasetError(msg)
-    recordings = read_recordings(
-        path,
-        sample_rate_hz=description.sample_rate_hz,
-        split_by=(description.group_column, description.activity_column),
+    labels = _labels(recordings) if labels is None else tuple(labels)
+    cut = _cut(recordings, windows)
+    group_by = group_by or _default_group_by(recordings)
+    prepared = tuple(
+        LabelledRecording(
+            samples=resample(
+                recording.samples[:, channel_indices(recording.channels, cut.channels)],
+                recording.sample_rate_hz,
+                cut.sample_rate_hz,
+            ),
+            label_index=labels.index(label),
+            group=_group(recording, group_by),
+            activity_s=recording.activity_s,
+        )
+        for recording in recordings
+        if (label := recording.label) is not None
     )
-    dataset = Dataset(description, tuple(_labelled(path, recording, description) for recording in recordings))
-    present = {recording.label_index for recording in dataset.recordings}
-    for index, activity in enumerate(description.labels):
-        if index not in present:
-            msg = f"{path} has no recording of {activity!r}: record it or take it out of the labels"
+    return Dataset(prepared, labels, cut, group_by)
+
+
+def _labels(recordings: Sequence[Recording]) -> tuple[Label, ...]:
+    n_unlabelled = sum(recording.label is None for recording in recordings)
+    if n_unlabelled:
+        msg = f"{n_unlabelled} of {len(recordings)} recordings have no label: label them, or leave them out"
+        raise DatasetError(msg)
+    labels = sorted({recording.label for recording in recordings if recording.label is not None}, key=str)
+    if len(labels) < MIN_LABELS:
+        found = f"all are {labels[0]}" if labels else "there are no recordings"
+        msg = f"a network learns to tell activities apart, but {found}: record at least two activities"
+        raise DatasetError(msg)
+    return tuple(labels)
+
+
+def _cut(recordings: Sequence[Recording], windows: WindowConfiguration) -> Cut:
+    slowest_hz = min(recording.sample_rate_hz for recording in recordings)
+    rate_hz = windows.sample_rate_hz or min(slowest_hz, MAX_DEFAULT_RATE_HZ)
+    common = tuple(c for c in CHANNELS if all(c in recording.channels for recording in recordings))
+    channels = windows.channels or common
+    for channel in channels:
+        if channel not in common:
+            n_without = sum(channel not in recording.channels for recording in recordings)
+            msg = f"{n_without} of {len(recordings)} recordings have no {channel}: leave it out of the channels"
             raise DatasetError(msg)
-    return dataset
+    if not channels:
+        msg = "the recordings have no channel in common: train on those of one kind of sensor"
+        raise DatasetError(msg)
+    window_size = round(windows.window_s * rate_hz)
+    min_size = 2
+    if window_size < min_size:
+        msg = f"a window of {windows.window_s:g} s has fewer than two samples at {rate_hz:g} Hz: take a longer one"
+        raise DatasetError(msg)
+    stride = min(max(1, round(windows.stride_s * rate_hz)), window_size)
+    return Cut(rate_hz, window_size, stride, tuple(channels))
 
 
-def _labelled(path: Path, recording: Recording, description: DatasetDescription) -> LabelledRecording:
-    try:
-        columns = channel_indices(recording.channels, description.channels)
-    except KeyError as error:
-        msg = f"{path} has no column {str(error.args[0])!r}; the description's channels need it"
-        raise DatasetError(msg) from error
-    activity = recording.attributes[description.activity_column]
-    if activity not in description.labels:
+def _default_group_by(recordings: Sequence[Recording]) -> GroupBy:
+    subjects = {recording.subject for recording in recordings}
+    return "subject" if None not in subjects and len(subjects) > 1 else "session"
+
+
+def _group(recording: Recording, group_by: GroupBy) -> str:
+    if group_by == "subject":
+        if recording.subject is None:
+            msg = "some recordings name no subject: say who it was, or group by session"
+            raise DatasetError(msg)
+        return recording.subject
+    if recording.session is None:
         msg = (
-            f"{path} has recordings of {activity!r}, which has no label: give it one under [labels] in the dataset's "
-            f"description (there are {', '.join(description.labels)})"
+            "some recordings name neither a session nor one of several subjects, so nothing can be held out together: "
+            "say on which occasion each was taken"
         )
         raise DatasetError(msg)
-    return LabelledRecording(
-        recording.samples[:, columns],
-        list(description.labels).index(activity),
-        recording.attributes[description.group_column],
-    )
+    return recording.session if recording.subject is None else f"{recording.subject}/{recording.session}"

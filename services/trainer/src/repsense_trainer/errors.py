@@ -1,18 +1,23 @@
 """The trainer's own errors, below the domain's base.
 
 RepSenseError
-├── DatasetError    the recordings or their description cannot be trained on
-└── ExportError     the model version cannot be written where it was asked for
+├── ConfigurationError        the configuration file cannot be used
+├── DatasetError              the recordings cannot be trained on
+└── TrainingCancelledError    a training was ended before it was done
 """
 
 from repsense.errors import RepSenseError
 
-__all__ = ["DatasetError", "ExportError"]
+__all__ = ["ConfigurationError", "DatasetError", "TrainingCancelledError"]
+
+
+class ConfigurationError(RepSenseError):
+    """A configuration file is missing, or says what it cannot mean."""
 
 
 class DatasetError(RepSenseError):
     """The dataset is missing something; the text says what, and what to do."""
 
 
-class ExportError(RepSenseError):
-    """A model version cannot be written; nothing of it is left behind."""
+class TrainingCancelledError(RepSenseError):
+    """Nobody wants the result of a training any more; raised by `TrainingProgress`."""

@@ -1,63 +1,51 @@
-"""The network: two bidirectional LSTM layers over a window, with everything that prepares the input in its graph.
+"""The network: three members, and whether a window is like any trained one.
 
     samples (window_size, n_channels), SI units
-      -> normalised                                      constants measured on the training windows
-      -> change: minus the window's mean   level: as is  level only of channels without a changing offset
-      -> BiLSTM -> dropout -> BiLSTM -> dropout -> softmax
+      -> normalised                                            constants measured on the training windows
+           -> change: minus the window's mean, level: as is    level only of channels without a changing offset
+           -> BiLSTM -> dropout -> BiLSTM -> dropout -> softmax                         "recurrent"
+      -> statistics (see `statistics`), standardised
+           -> all but the correlations -> dense -> dropout -> softmax                   "statistics"
+           -> all                      -> dense -> dropout -> softmax                   "correlations"
+      -> mean of the three
+      -> known (see `familiarity`)
 
-Taking the window's mean away makes the network blind to a sensor's constant offset, rather than teaching it to be.
+The members err on different windows, so their mean errs on fewer than any of them. They are trained at once, but on
+windows that are changed differently: the recurrence needs strong changes, or it learns each session's field by
+heart, and the statistics weak ones. Taking the window's mean away makes the network blind to a sensor's constant
+offset, rather than teaching it to be.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from repsense.channels import channel_indices
-from repsense_trainer.augmentation import Augmentation, augment
-from repsense_trainer.dataset import DatasetDescription, WindowSet
+from repsense.training import NetworkConfiguration, TrainingConfiguration
+from repsense_trainer.augmentation import augment, weakened
+from repsense_trainer.dataset import Dataset, WindowSet
+from repsense_trainer.errors import ConfigurationError
+from repsense_trainer.evaluation import Answer
+from repsense_trainer.familiarity import Familiarity, fit_familiarity
+from repsense_trainer.statistics import level_tolerances, pair_indices, window_statistics
 
-__all__ = ["Network", "NetworkConfiguration", "ProgressCallback", "train_network"]
+__all__ = ["LEAST_PROBABILITY", "Network", "statistics_members", "train_network"]
 
-_Step = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
+_Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 MIN_STEPS_PER_EPOCH = 20
 """With fewer, a few minutes of data would not move the weights far from where chance put them."""
-
-ProgressCallback = Callable[[int, float], None]
-"""Called after every epoch with its number from 1 and the mean loss in it."""
-
-
-class NetworkConfiguration(BaseModel):
-    """The network's size and how it is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    units: Annotated[int, Field(ge=1)] = 50
-    """Per direction and layer, as in the research prototype."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch_size: Annotated[int, Field(ge=1)] = 256
-    """At most; with little data a batch is smaller, so that an epoch has enough steps to learn something."""
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    """The highest; it rises over two epochs and then falls along a cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
-    gradient_norm_limit: Annotated[float, Field(gt=0)] = 1.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    averaged_share: Annotated[float, Field(gt=0, le=1)] = 0.15
-    """How far back the running average of the weights, which is what is kept, reaches: as a share of the training."""
-    augmentation: Augmentation = Augmentation()
-
-    def flat(self) -> dict[str, float | int | str | bool]:
-        """The configuration without nesting, as the manifest holds it."""
-        fields = self.model_dump()
-        return {**{f"augmentation.{name}": value for name, value in fields.pop("augmentation").items()}, **fields}
+MAX_UNROLLED_STEPS = 16
+"""Longer windows go through the recurrence in a loop: unrolled, they would make a graph of thousands of operations."""
+_WINDOWS_AT_ONCE = 1024
+LEAST_PROBABILITY = 1e-12
+"""So that the logarithm of a probability is finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,78 +53,148 @@ class Network:
     """A network and the constants in its graph, which an export to another form needs.
 
     Attributes:
-        model: Keras model, (n_windows, window_size, n_channels) float32 in SI units -> (n_windows, n_classes)
-            float32 probabilities. Its layers "recurrent_1", "recurrent_2" and "probabilities" hold the weights.
+        model: Keras model, (n_windows, window_size, n_channels) float32 in SI units -> logits (n_windows, n_classes)
+            and known (n_windows, 1), float32. Its layers "recurrent_1", "recurrent_2" and, for each member,
+            "<member>_logits" and "<member>_hidden" hold the weights.
         mean: (n_channels,) float32, SI units.
         deviation: (n_channels,) float32, SI units, positive.
+        statistics_mean: (n_statistics,) float32.
+        statistics_deviation: (n_statistics,) float32, positive.
         level_indices: Which channels' levels it sees.
+        familiarity: None if it was trained on one group only; everything is known then.
     """
 
     model: Any
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
+    statistics_mean: NDArray[np.float32]
+    statistics_deviation: NDArray[np.float32]
     level_indices: tuple[int, ...]
+    familiarity: Familiarity | None
 
-    def classify(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities, (n_windows, n_classes) float32, of windows as in `model`."""
-        return np.asarray(self.model(windows, training=False), dtype=np.float32)
+    def answer(self, windows: NDArray[np.float32]) -> Answer:
+        """What it says of windows, (n_windows, window_size, n_channels) float32 in SI units."""
+        parts = np.array_split(windows, len(windows) // _WINDOWS_AT_ONCE + 1)
+        answers = [self.model(part, training=False) for part in parts]
+        logits, known = (
+            np.concatenate([np.asarray(part, dtype=np.float32) for part in of]) for of in zip(*answers, strict=True)
+        )
+        return Answer(logits, known[:, 0])
+
+    @property
+    def window_size(self) -> int:
+        """Samples per window."""
+        return int(self.model.input_shape[1])
 
 
 def train_network(
-    windows: WindowSet,
-    description: DatasetDescription,
-    configuration: NetworkConfiguration,
-    seed: int,
-    on_epoch: ProgressCallback | None = None,
+    dataset: Dataset, configuration: TrainingConfiguration, on_epoch: Callable[[int, float], None]
 ) -> Network:
     """Train a new network.
 
     Args:
-        windows: What it learns from.
-        description: The dataset's.
-        configuration: Size and training.
-        seed: Of the weights, of the order of the windows and of their augmentation.
-        on_epoch: Told of the progress.
+        dataset: What it learns from.
+        configuration: How it is made and trained; the same seed gives the same network.
+        on_epoch: Called after every epoch with its number from 1 and the mean loss in it; it may raise to end it.
+
+    Raises:
+        DatasetError: If there are no windows.
+        ConfigurationError: If the configuration speaks of a channel that the dataset does not have.
     """
-    keras.utils.set_random_seed(seed)
-    network = _build(windows, description, configuration)
-    batch_size = max(1, min(configuration.batch_size, len(windows) // MIN_STEPS_PER_EPOCH))
-    steps = len(windows) // batch_size
-    optimizer = _optimizer(configuration, steps)
-    step = _training_step(network.model, optimizer, configuration.label_smoothing)
-    random = np.random.default_rng(seed)
-    for epoch in range(1, configuration.epochs + 1):
-        losses = [
-            step(*batch) for batch in _batches(windows, description, configuration.augmentation, batch_size, random)
-        ]
-        if on_epoch is not None:
-            on_epoch(epoch, float(np.mean(losses)))
+    keras.utils.set_random_seed(configuration.seed)
+    windows, of_network = dataset.windows(), configuration.network
+    network, members = _build(windows, dataset, configuration)
+    batch_size = max(1, min(of_network.batch_size, len(windows) // MIN_STEPS_PER_EPOCH))
+    optimizer = _optimizer(of_network, len(windows) // batch_size)
+    step = _training_step(network.model, members, optimizer, of_network.label_smoothing)
+    random = np.random.default_rng(configuration.seed)
+    for epoch in range(1, of_network.epochs + 1):
+        batches = _batches(windows, dataset, configuration, batch_size, random)
+        on_epoch(epoch, float(np.mean([step(batch) for batch in batches])))
     # Put the running average of the weights in the place of the weights.
     optimizer.finalize_variable_values(network.model.trainable_variables)
     return network
 
 
-def _build(windows: WindowSet, description: DatasetDescription, configuration: NetworkConfiguration) -> Network:
+def _build(
+    windows: WindowSet, dataset: Dataset, configuration: TrainingConfiguration
+) -> tuple[Network, tuple[Any, Any]]:
+    """The network; its recurrent member, which gives logits; and those on statistics, which give logits each."""
     _, window_size, n_channels = windows.samples.shape
-    mean = windows.samples.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    deviation = windows.samples.std(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    # A channel that never changes tells nothing, but must not divide by zero.
-    deviation[deviation == 0] = 1
-    level_indices = tuple(channel_indices(description.channels, description.level_channels))
+    channels, of_network = dataset.cut.channels, configuration.network
+    mean, deviation = _moments(windows.samples, axis=(0, 1))
+    level_indices = _level_indices(dataset, of_network)
+    statistics = np.asarray(window_statistics(windows.samples, channels, level_indices))
+    statistics_mean, statistics_deviation = _moments(statistics, axis=0)
+    familiarity = fit_familiarity(
+        statistics,
+        windows.label_indices,
+        windows.groups,
+        level_tolerances(channels, level_indices),
+        configuration.seed,
+    )
 
     samples = keras.Input((window_size, n_channels), name="samples")
     normalised = layers.Rescaling(scale=(1 / deviation).tolist(), offset=(-mean / deviation).tolist())(samples)
-    change = normalised - keras.ops.mean(normalised, axis=1, keepdims=True)
-    level = keras.ops.take(normalised, level_indices, axis=-1)
-    hidden = layers.Concatenate()([change, level])
+    change = normalised - ops.mean(normalised, axis=1, keepdims=True)
+    hidden = layers.Concatenate()([change, ops.take(normalised, level_indices, axis=2)])
     for number, is_last in ((1, False), (2, True)):
-        # Unrolled: some five steps are faster as plain operations than in a loop, and need no loop when served.
-        lstm = layers.LSTM(configuration.units, return_sequences=not is_last, unroll=True, use_cudnn=False)
+        lstm = layers.LSTM(
+            of_network.units,
+            return_sequences=not is_last,
+            unroll=window_size <= MAX_UNROLLED_STEPS,
+            use_cudnn=False,
+        )
         hidden = layers.Bidirectional(lstm, name=f"recurrent_{number}")(hidden)
-        hidden = layers.Dropout(configuration.dropout)(hidden)
-    n_classes = len(description.labels)
-    probabilities = layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
-    return Network(keras.Model(samples, probabilities), mean, deviation, level_indices)
+        hidden = layers.Dropout(of_network.dropout)(hidden)
+    recurrent = layers.Dense(len(dataset.labels), name="recurrent_logits")(hidden)
+
+    of_window = window_statistics(samples, channels, level_indices)
+    standardised = (of_window - statistics_mean) / statistics_deviation
+    members = [recurrent]
+    for name, n_seen in statistics_members(n_channels, len(statistics_mean)):
+        hidden = standardised[:, :n_seen]
+        hidden = layers.Dense(of_network.statistics_units, activation="relu", name=f"{name}_hidden")(hidden)
+        hidden = layers.Dropout(of_network.statistics_dropout)(hidden)
+        members.append(layers.Dense(len(dataset.labels), name=f"{name}_logits")(hidden))
+
+    probabilities = ops.mean(ops.stack([ops.softmax(member) for member in members]), axis=0)
+    logits = ops.log(probabilities + LEAST_PROBABILITY)
+    known = ops.ones_like(logits[:, :1]) if familiarity is None else familiarity.known(of_window)
+    network = Network(
+        keras.Model(samples, [logits, known]),
+        mean,
+        deviation,
+        statistics_mean,
+        statistics_deviation,
+        level_indices,
+        familiarity,
+    )
+    return network, (keras.Model(samples, recurrent), keras.Model(samples, members[1:]))
+
+
+def statistics_members(n_channels: int, n_statistics: int) -> list[tuple[str, int]]:
+    """The members that see statistics: name, and how many of the statistics, of which the correlations are the last."""
+    return [("statistics", n_statistics - len(pair_indices(n_channels))), ("correlations", n_statistics)]
+
+
+def _moments(
+    values: NDArray[np.float32], axis: int | tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation; a value that never changes tells nothing, but must not divide by zero."""
+    mean = values.mean(axis=axis, dtype=np.float64).astype(np.float32)
+    deviation = values.std(axis=axis, dtype=np.float64).astype(np.float32)
+    smallest = 1e-6
+    return mean, np.where(deviation > smallest, deviation, np.float32(1))
+
+
+def _level_indices(dataset: Dataset, configuration: NetworkConfiguration) -> tuple[int, ...]:
+    channels = dataset.cut.channels
+    try:
+        return tuple(channel_indices(channels, configuration.level_channels or channels))
+    except KeyError as error:
+        msg = f"network.level_channels names {error.args[0]}, which is not among the channels {', '.join(channels)}"
+        raise ConfigurationError(msg) from error
 
 
 def _optimizer(configuration: NetworkConfiguration, steps_per_epoch: int) -> Any:  # noqa: ANN401 - Keras has no types
@@ -158,34 +216,48 @@ def _optimizer(configuration: NetworkConfiguration, steps_per_epoch: int) -> Any
     )
 
 
-def _training_step(model: Any, optimizer: Any, label_smoothing: float) -> _Step:  # noqa: ANN401
+def _training_step(
+    model: Any,  # noqa: ANN401 - Keras has no types
+    members: tuple[Any, Any],
+    optimizer: Any,  # noqa: ANN401
+    label_smoothing: float,
+) -> Callable[[_Batch], float]:
     """One step of gradient descent as a TensorFlow function.
 
     Keras' own `fit` does the same, but takes 5 s to begin where this takes 2, and leaving one group out begins often.
     """
-    loss_of = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
-    optimizer.build(model.trainable_variables)
+    loss_of = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    recurrent, statistical = members
 
     @tf.function(reduce_retracing=True)
-    def step(samples, truth):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - traced
+    def step(strongly_changed, weakly_changed, truth):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - traced
         with tf.GradientTape() as tape:
-            loss = loss_of(truth, model(samples, training=True))
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        return loss
+            # The members share no weight, so the sum of their losses is a training of each.
+            logits = [recurrent(strongly_changed, training=True), *statistical(weakly_changed, training=True)]
+            loss = tf.add_n([loss_of(truth, of_member) for of_member in logits])
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss / len(logits)
 
-    return lambda samples, truth: float(step(tf.constant(samples), tf.constant(truth)))
+    return lambda batch: float(step(*map(tf.constant, batch)))
 
 
 def _batches(
     windows: WindowSet,
-    description: DatasetDescription,
-    augmentation: Augmentation,
+    dataset: Dataset,
+    configuration: TrainingConfiguration,
     batch_size: int,
     random: np.random.Generator,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+) -> Iterator[_Batch]:
     """The batches of one epoch, in a new order and newly augmented; a rest that fills none is left out."""
     order = random.permutation(len(windows))
-    samples = augment(windows.samples[order], description.channels, augmentation, random)
-    truth = np.eye(len(description.labels), dtype=np.float32)[windows.label_indices[order]]
+    samples, channels = windows.samples[order], dataset.cut.channels
+    strong = configuration.augmentation
+    changed = [
+        augment(samples, channels, strength, random) for strength in (strong, weakened(strong, strong.statistics_share))
+    ]
+    truth = np.eye(len(dataset.labels), dtype=np.float32)[windows.label_indices[order]]
     for start in range(0, len(windows) - batch_size + 1, batch_size):
-        yield samples[start : start + batch_size], truth[start : start + batch_size]
+        rows = slice(start, start + batch_size)
+        yield changed[0][rows], changed[1][rows], truth[rows]

@@ -1,17 +1,22 @@
 """The network as an ONNX graph, written by hand from the weights.
 
 Keras' own export to ONNX unrolls the LSTM into hundreds of operations; ONNX has a bidirectional LSTM operator, which
-ONNX Runtime computes in one go.
+ONNX Runtime computes in one go. What is written here mirrors `network`, `statistics` and `familiarity` step by step; a
+test holds their numbers against each other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from repsense_trainer.network import Network
+from repsense.channels import Channel
+from repsense_trainer.familiarity import BANDWIDTH_SQUARED, Familiarity
+from repsense_trainer.network import LEAST_PROBABILITY, Network, statistics_members
+from repsense_trainer.statistics import FLOORS, floors_of, pair_indices, sensor_indices
 
 __all__ = ["build_onnx"]
 
@@ -21,78 +26,184 @@ IR_VERSION = 10
 """The file format of the same release; the onnx package would write a newer one that older runtimes refuse."""
 
 
-def build_onnx(network: Network) -> onnx.ModelProto:
-    """Build the graph: input "samples" and output "probabilities" as in the SavedModel's signature."""
-    _, window_size, n_channels = network.model.input_shape
-    n_classes = network.model.output_shape[-1]
-    first, second = (_lstm_weights(network.model.get_layer(name)) for name in ("recurrent_1", "recurrent_2"))
-    kernel, bias = network.model.get_layer("probabilities").get_weights()
-    constants = {
-        "mean": network.mean,
-        "deviation": network.deviation,
-        "level_indices": np.array(network.level_indices, dtype=np.int64),
-        "time_axis": np.array([1], dtype=np.int64),
-        "keep_keep_join": np.array([0, 0, -1], dtype=np.int64),
-        "keep_join": np.array([0, -1], dtype=np.int64),
-        **{f"recurrent_1_{name}": weights for name, weights in first.items()},
-        **{f"recurrent_2_{name}": weights for name, weights in second.items()},
-        "kernel": kernel,
-        "bias": bias,
-    }
-    nodes = [
-        helper.make_node("Sub", ["samples", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "deviation"], ["normalised"]),
-        helper.make_node("ReduceMean", ["normalised", "time_axis"], ["window_mean"], keepdims=1),
-        helper.make_node("Sub", ["normalised", "window_mean"], ["change"]),
-        helper.make_node("Gather", ["normalised", "level_indices"], ["level"], axis=2),
-        helper.make_node("Concat", ["change", "level"], ["features"], axis=2),
-        # ONNX's LSTM takes (time, batch, features) and gives (time, direction, batch, units).
-        helper.make_node("Transpose", ["features"], ["steps"], perm=[1, 0, 2]),
-        _lstm_node("recurrent_1", "steps", ["by_direction"], first),
-        helper.make_node("Transpose", ["by_direction"], ["by_batch"], perm=[0, 2, 1, 3]),
-        helper.make_node("Reshape", ["by_batch", "keep_keep_join"], ["hidden"]),
-        # The last state of each direction is what Keras returns without sequences.
-        _lstm_node("recurrent_2", "hidden", ["", "last_by_direction"], second),
-        helper.make_node("Transpose", ["last_by_direction"], ["last"], perm=[1, 0, 2]),
-        helper.make_node("Reshape", ["last", "keep_join"], ["summary"]),
-        helper.make_node("Gemm", ["summary", "kernel", "bias"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+class _Graph:
+    """Collects nodes and constants; a value is known by its name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: ArrayLike, dtype: type[np.generic] = np.float32) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        return self.constant(values, np.int64)
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def mean(self, value: str, axis: int) -> str:
+        return self.add("ReduceMean", value, self.integers(axis), keepdims=1)
+
+    def reduced(self, operator: str, value: str, axis: int) -> str:
+        return self.add(operator, value, self.integers(axis), keepdims=0)
+
+    def square(self, value: str) -> str:
+        return self.add("Mul", value, value)
+
+
+def build_onnx(network: Network, temperature: float, channels: Sequence[Channel]) -> onnx.ModelProto:
+    """Build the graph: input "samples" and output "probabilities" as in the SavedModel's signature.
+
+    Args:
+        network: As it was trained.
+        temperature: Divides its logits.
+        channels: What its inputs are.
+    """
+    n_classes = network.model.output_shape[0][-1]
+    graph = _Graph()
+    statistics = _statistics(graph, channels, network)
+    members = [_recurrent_logits(graph, network), *_statistics_logits(graph, statistics, len(channels), network)]
+    mean = graph.add("Mean", *(graph.add("Softmax", logits, axis=-1) for logits in members))
+    logits = graph.add("Log", graph.add("Add", mean, graph.constant(LEAST_PROBABILITY)))
+    softmax = graph.add("Softmax", graph.add("Div", logits, graph.constant(temperature)), axis=-1)
+    known = _known(graph, statistics, network.familiarity)
+    graph.add("Mul", softmax, known, output="probabilities")
+    return _model(graph, network.window_size, len(channels), n_classes)
+
+
+def _recurrent_logits(graph: _Graph, network: Network) -> str:
+    scaled = graph.add("Sub", "samples", graph.constant(network.mean))
+    normalised = graph.add("Div", scaled, graph.constant(network.deviation))
+    change = graph.add("Sub", normalised, graph.mean(normalised, 1))
+    level = graph.add("Gather", normalised, graph.integers(*network.level_indices), axis=2)
+    # ONNX's LSTM takes (time, batch, features) and gives (time, direction, batch, units).
+    steps = graph.add("Transpose", graph.add("Concat", change, level, axis=2), perm=[1, 0, 2])
+    by_direction = _lstm(graph, network, "recurrent_1", steps, is_last=False)
+    by_batch = graph.add("Transpose", by_direction, perm=[0, 2, 1, 3])
+    hidden = graph.add("Reshape", by_batch, graph.integers(0, 0, -1))
+    # The last state of each direction is what Keras returns without sequences.
+    last = graph.add("Transpose", _lstm(graph, network, "recurrent_2", hidden, is_last=True), perm=[1, 0, 2])
+    return _dense(graph, network, "recurrent_logits", graph.add("Reshape", last, graph.integers(0, -1)))
+
+
+def _statistics_logits(graph: _Graph, statistics: str, n_channels: int, network: Network) -> list[str]:
+    centred = graph.add("Sub", statistics, graph.constant(network.statistics_mean))
+    standardised = graph.add("Div", centred, graph.constant(network.statistics_deviation))
+    logits = []
+    for name, n_seen in statistics_members(n_channels, len(network.statistics_mean)):
+        seen = graph.add("Slice", standardised, graph.integers(0), graph.integers(n_seen), graph.integers(1))
+        hidden = graph.add("Relu", _dense(graph, network, f"{name}_hidden", seen))
+        logits.append(_dense(graph, network, f"{name}_logits", hidden))
+    return logits
+
+
+def _statistics(graph: _Graph, channels: Sequence[Channel], network: Network) -> str:
+    """See `statistics.window_statistics`: the same, in the same order."""
+    n_channels, window_size = len(channels), network.window_size
+    floors = graph.constant(floors_of(channels))
+    mean = graph.mean("samples", 1)
+    change = graph.add("Sub", "samples", mean)
+    later = graph.add("Slice", change, graph.integers(1), graph.integers(window_size), graph.integers(1))
+    earlier = graph.add("Slice", change, graph.integers(0), graph.integers(window_size - 1), graph.integers(1))
+    steps = graph.add("Sub", later, earlier)
+    level = graph.add("Gather", "samples", graph.integers(*network.level_indices), axis=2)
+    deviation = graph.add("Add", graph.add("Sqrt", graph.reduced("ReduceMean", graph.square(change), 1)), floors)
+    mean_step = graph.reduced("ReduceMean", graph.add("Abs", steps), 1)
+    parts = [
+        graph.reduced("ReduceMean", level, 1),
+        graph.reduced("ReduceMin", level, 1),
+        graph.reduced("ReduceMax", level, 1),
+        deviation,
+        graph.add("Log", deviation),
+        graph.add("Log", graph.add("Add", mean_step, floors)),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "repsense",
-        [helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["n_windows", window_size, n_channels])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n_windows", n_classes])],
-        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET_VERSION)], ir_version=IR_VERSION, producer_name="repsense"
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    for unit, indices in sensor_indices(channels):
+        of_sensor, floor = graph.integers(*indices), graph.constant(FLOORS[unit])
+        squares, step_squares = (
+            graph.reduced("ReduceSum", graph.square(graph.add("Gather", value, of_sensor, axis=2)), 2)
+            for value in (change, steps)
+        )
+        for reduction, value in (("ReduceMean", squares), ("ReduceMax", squares), ("ReduceMean", step_squares)):
+            root = graph.add("Sqrt", graph.add(reduction, value, graph.integers(1), keepdims=1))
+            parts.append(graph.add("Log", graph.add("Add", root, floor)))
+    products = graph.add("MatMul", graph.add("Transpose", change, perm=[0, 2, 1]), change)
+    covariance = graph.add("Div", products, graph.constant(window_size))
+    by_row = graph.add("Div", covariance, graph.add("Unsqueeze", deviation, graph.integers(2)))
+    correlation = graph.add("Div", by_row, graph.add("Unsqueeze", deviation, graph.integers(1)))
+    rows = graph.add("Reshape", correlation, graph.integers(-1, n_channels * n_channels))
+    pairs = graph.add("Gather", rows, graph.integers(*pair_indices(n_channels)), axis=1)
+    return graph.add("Concat", *parts, pairs, axis=1)
 
 
-def _lstm_node(name: str, source: str, outputs: list[str], weights: dict[str, NDArray[np.float32]]) -> onnx.NodeProto:
-    inputs = [source, *(f"{name}_{part}" for part in weights)]
-    return helper.make_node("LSTM", inputs, outputs, direction="bidirectional", hidden_size=weights["r"].shape[-1])
+def _known(graph: _Graph, statistics: str, familiarity: Familiarity | None) -> str:
+    """See `familiarity.Familiarity.known`."""
+    if familiarity is None:
+        return graph.constant(1.0)
+    memory = familiarity.memory
+    weighted = graph.add("Mul", statistics, graph.constant(familiarity.weights))
+    squares = graph.add("ReduceSum", graph.square(weighted), graph.integers(1), keepdims=1)
+    both = graph.add("Add", squares, graph.constant(np.square(memory).sum(axis=1)))
+    squared = graph.add("Sub", both, graph.add("MatMul", weighted, graph.constant(2 * memory.T)))
+    zero = graph.constant(0.0)
+    exponents = graph.add("Mul", graph.add("Max", squared, zero), graph.constant(-0.5 / BANDWIDTH_SQUARED))
+    log_sum = graph.add("ReduceLogSumExp", exponents, graph.integers(1), keepdims=1)
+    log_mean = graph.add("Sub", graph.constant(np.log(len(memory))), log_sum)
+    distance_squared = graph.add("Max", graph.add("Mul", log_mean, graph.constant(2 * BANDWIDTH_SQUARED)), zero)
+    scaled = graph.add("Mul", graph.add("Sqrt", distance_squared), graph.constant(familiarity.slope))
+    return graph.add("Sigmoid", graph.add("Add", scaled, graph.constant(familiarity.intercept)))
 
 
-def _lstm_weights(bidirectional: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401 - Keras has no types
-    """The weights of a bidirectional layer as ONNX's inputs W, R and B, in this order, forward direction first."""
+def _dense(graph: _Graph, network: Network, name: str, source: str) -> str:
+    kernel, bias = network.model.get_layer(name).get_weights()
+    return graph.add("Gemm", source, graph.constant(kernel), graph.constant(bias))
+
+
+def _lstm(graph: _Graph, network: Network, name: str, source: str, *, is_last: bool) -> str:
+    """A bidirectional layer: what it returns at every step, or only its last state."""
+    layer = network.model.get_layer(name)
     kernel, recurrent, bias = zip(
-        *(layer.cell.get_weights() for layer in (bidirectional.forward_layer, bidirectional.backward_layer)),
-        strict=True,
+        *(one.cell.get_weights() for one in (layer.forward_layer, layer.backward_layer)), strict=True
     )
-    biases = [np.concatenate([_gates(b), np.zeros_like(b)]) for b in bias]
-    return {
-        "w": np.stack([_gates(w) for w in kernel]),
-        "r": np.stack([_gates(r) for r in recurrent]),
-        # Keras has one bias per gate, ONNX two that it adds.
-        "b": np.stack(biases),
-    }
+    weights = [np.stack([_gates(value) for value in values]) for values in (kernel, recurrent)]
+    # Keras has one bias per gate, ONNX two that it adds.
+    biases = np.stack([np.concatenate([_gates(value), np.zeros_like(value)]) for value in bias])
+    output = f"{name}_output"
+    graph.nodes.append(
+        helper.make_node(
+            "LSTM",
+            [source, *map(graph.constant, weights), graph.constant(biases)],
+            ["", output] if is_last else [output],
+            direction="bidirectional",
+            hidden_size=recurrent[0].shape[0],
+        )
+    )
+    return output
 
 
 def _gates(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """From Keras' order of gates (input, forget, cell, output; last axis) to ONNX's (i, o, f, c; first axis)."""
     input_gate, forget_gate, cell, output_gate = np.split(weights, 4, axis=-1)
     return np.concatenate([input_gate, output_gate, forget_gate, cell], axis=-1).T
+
+
+def _model(graph: _Graph, window_size: int, n_channels: int, n_classes: int) -> onnx.ModelProto:
+    described = helper.make_graph(
+        graph.nodes,
+        "repsense",
+        [helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["n_windows", window_size, n_channels])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n_windows", n_classes])],
+        graph.constants,
+    )
+    model = helper.make_model(
+        described,
+        opset_imports=[helper.make_opsetid("", OPSET_VERSION)],
+        ir_version=IR_VERSION,
+        producer_name="repsense",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -1,29 +1,47 @@
-"""Training: from a dataset to a network with its manifest."""
+"""Training: from recordings to a version of a model, with its figures and its report.
 
+Importing this is cheap; TensorFlow is loaded when a training runs.
+"""
+
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as library_version
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from repsense.channels import UNITS
-from repsense.manifest import Evaluation, ModelManifest, Stillness, Training
+from repsense.errors import VersionTakenError
+from repsense.labels import Label
+from repsense.manifest import Evaluation, ModelManifest, Stillness, report_path
+from repsense.manifest import Training as Provenance
+from repsense.recordings import Recording
+from repsense.registry import ModelRegistry
+from repsense.training import TrainingConfiguration
 from repsense.windows import motion
-from repsense_trainer.dataset import Dataset, WindowSet
-from repsense_trainer.evaluation import HeldOutPredictions, confidence_threshold, evaluate, leave_one_group_out
-from repsense_trainer.network import Network, NetworkConfiguration, ProgressCallback, train_network
+from repsense_trainer import provenance
+from repsense_trainer.calibration import fit_temperature
+from repsense_trainer.dataset import Dataset, make_dataset
+from repsense_trainer.errors import ConfigurationError
+from repsense_trainer.evaluation import (
+    Classify,
+    HeldOutPredictions,
+    confidence_threshold,
+    evaluate,
+    few_shot,
+    leave_groups_out,
+    leave_labels_out,
+    method_name,
+)
+from repsense_trainer.progress import TrainingProgress
+from repsense_trainer.tensorflow_runtime import prepare_tensorflow
+from repsense_trainer.trials import folds, n_trainings
 
-__all__ = ["TrainedModel", "Trainer", "stillness"]
+__all__ = ["Training", "TrainingResult", "stillness", "train_model"]
 
-LIBRARIES = ("tensorflow", "keras", "numpy", "onnx")
-"""Whose versions the manifest holds."""
-
-LOST_SHARE = 0.005
-"""Share of correct windows that the confidence threshold may turn into "unknown"."""
-THRESHOLD_RANGE = (0.5, 0.9)
-"""Below a half another label may be as likely; above 0.9 a smoothed network would refuse too much."""
 UNTESTED_THRESHOLD = 0.6
 """Confidence threshold of a model that was not evaluated, and so has nothing to choose it by."""
 
@@ -34,100 +52,203 @@ STILLNESS_MARGIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A network and what must be known to use it."""
+class TrainingResult:
+    """What a training came to.
 
-    network: Network
+    Attributes:
+        manifest: Of the version that was added to the registry.
+        path: The version's directory.
+        left_out_accuracy: Share of the windows of the groups left out that are right; None if none was.
+    """
+
     manifest: ModelManifest
+    path: Path
+    left_out_accuracy: float | None
 
 
-class Trainer:
-    """Trains and evaluates networks on one dataset with one configuration."""
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What the evaluation came to, and how the network is set up accordingly."""
 
-    def __init__(self, dataset: Dataset, configuration: NetworkConfiguration, seed: int) -> None:
-        """Prepare; nothing is trained yet."""
-        self._dataset = dataset
+    evaluation: Evaluation | None = None
+    held_out: HeldOutPredictions | None = None
+    left_out_labels: Mapping[Label, HeldOutPredictions] | None = None
+    temperature: float = 1.0
+    threshold: float = UNTESTED_THRESHOLD
+
+
+class Training:
+    """One training: a dataset, how to train on it, and what comes of it."""
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        name: str,
+        configuration: TrainingConfiguration,
+        leave_out: Collection[str] = (),
+    ) -> None:
+        """Check and prepare; nothing is trained yet.
+
+        Args:
+            recordings: Labelled.
+            name: Of the model.
+            configuration: How to train.
+            leave_out: Groups that are not trained on; the network is tested on them in the end.
+
+        Raises:
+            DatasetError: If the recordings cannot be trained on.
+            StreamError: If a recording is slower than the configuration's rate.
+            ConfigurationError: If the configuration does not fit the recordings.
+        """
+        dataset = make_dataset(recordings, configuration.windows, configuration.evaluation.group_by)
+        for label in configuration.background:
+            if label not in dataset.labels:
+                there_are = ", ".join(map(str, dataset.labels))
+                msg = f"background: there is no {label} among the recordings; there are {there_are}"
+                raise ConfigurationError(msg)
+        self.dataset = dataset
+        self.left_out: Dataset | None = None
+        if leave_out:
+            self.dataset, self.left_out = dataset.split(leave_out)
+        self._name = name
         self._configuration = configuration
-        self._seed = seed
 
-    def evaluate(self, on_group: Callable[[str, float], None]) -> HeldOutPredictions:
-        """Classify each group by a network trained on the others.
-
-        Args:
-            on_group: Told of each group and its accuracy as it is known.
-
-        Raises:
-            DatasetError: If that is impossible with this dataset.
-        """
-        return leave_one_group_out(self._dataset, lambda windows: self._train(windows, None).classify, on_group)
-
-    def train(self, version: int, held_out: HeldOutPredictions | None, on_epoch: ProgressCallback) -> TrainedModel:
-        """Train the network on all groups.
+    def run(self, registry: ModelRegistry, progress: TrainingProgress) -> TrainingResult:
+        """Evaluate, train on everything, and add the version to the registry, on standby.
 
         Args:
-            version: The model version that it will be.
-            held_out: What `evaluate` found; None if it was left out.
-            on_epoch: Told of the progress.
+            registry: Takes the version.
+            progress: Told how far it is; may raise to end it, and nothing is written then.
 
         Raises:
-            DatasetError: If there are no windows.
+            DatasetError: If the evaluation that is asked for is impossible with this dataset.
+            RegistryError: If the version cannot be written.
         """
+        prepare_tensorflow(self._configuration.seed)
+        # These load TensorFlow, which had to be prepared, and matplotlib.
+        from repsense_trainer.export import write_network  # noqa: PLC0415
+        from repsense_trainer.network import train_network  # noqa: PLC0415
+        from repsense_trainer.report import write_report  # noqa: PLC0415
+
+        steps = _Steps(progress, self._n_steps(), self._configuration.network.epochs)
+
+        def train(dataset: Dataset) -> Classify:
+            return train_network(dataset, self._configuration, progress.epoch).answer
+
+        figures = self._evaluate(train, steps)
+        steps.next("training on everything")
         started_s = time.monotonic()
-        windows = self._dataset.windows()
-        network = self._train(windows, on_epoch)
-        return TrainedModel(network, self._manifest(version, windows, held_out, time.monotonic() - started_s))
+        network = train_network(self.dataset, self._configuration, progress.epoch)
+        duration_s = time.monotonic() - started_s
 
-    def _train(self, windows: WindowSet, on_epoch: ProgressCallback | None) -> Network:
-        return train_network(windows, self._dataset.description, self._configuration, self._seed, on_epoch)
+        def write(directory: Path, manifest: ModelManifest) -> None:
+            write_network(network, figures.temperature, manifest, directory)
+            write_report(report_path(directory), manifest, figures.held_out, figures.left_out_labels)
 
-    def _manifest(
-        self, version: int, windows: WindowSet, held_out: HeldOutPredictions | None, duration_s: float
-    ) -> ModelManifest:
-        description = self._dataset.description
-        evaluation: Evaluation | None = None
-        threshold = UNTESTED_THRESHOLD
-        if held_out is not None:
-            evaluation = evaluate(held_out, self._dataset.labels, f"leave one {description.group_column} out")
-            low, high = THRESHOLD_RANGE
-            threshold = confidence_threshold(held_out, lost_share=LOST_SHARE, low=low, high=high)
+        while True:
+            manifest = self._manifest(registry.next_version(self._name), figures, duration_s)
+            # Another training of this model may end at the same time and take the number.
+            with contextlib.suppress(VersionTakenError):
+                path = registry.add(self._name, manifest.version, partial(write, manifest=manifest))
+                return TrainingResult(manifest, path, self._left_out_accuracy(network.answer))
+
+    def _n_steps(self) -> int:
+        return 1 + n_trainings(self.dataset, self._configuration.evaluation, self._configuration.background)
+
+    def _evaluate(self, train: Callable[[Dataset], Classify], steps: "_Steps") -> _Figures:
+        wanted, background = self._configuration.evaluation, self._configuration.background
+        if not wanted.leave_one_group_out:
+            return _Figures()
+        dataset, folded = self.dataset, folds(self.dataset, wanted.max_folds)
+        held_out = leave_groups_out(dataset, train, folded, on_stage=steps.next, on_group=steps.progress.group)
+        unknown = leave_labels_out(dataset, train, background, on_stage=steps.next) if wanted.unknown else {}
+        temperature = fit_temperature(held_out.logits, held_out.label_indices)
+        threshold = round(confidence_threshold(held_out, dataset.labels, background, temperature), 3)
+        evaluation = evaluate(
+            dataset,
+            held_out,
+            method_name(dataset, folded),
+            background=background,
+            temperature=temperature,
+            threshold=threshold,
+            left_out_labels=unknown,
+            few_shot=few_shot(dataset, train, on_stage=steps.next) if wanted.few_shot else (),
+        )
+        return _Figures(evaluation, held_out, unknown, temperature, threshold)
+
+    def _manifest(self, version: int, figures: _Figures, duration_s: float) -> ModelManifest:
+        dataset, cut = self.dataset, self.dataset.cut
+        exercises = [label for label in dataset.labels if label not in self._configuration.background]
         return ModelManifest(
-            name=description.name,
+            name=self._name,
             version=version,
             created_at=datetime.now(UTC),
-            labels=self._dataset.labels,
-            channels=description.channels,
-            units={channel: UNITS[channel] for channel in description.channels},
-            sample_rate_hz=description.sample_rate_hz,
-            window_size=description.window_size,
-            stride=description.stride,
-            confidence_threshold=round(threshold, 3),
-            stillness=stillness(self._dataset, windows),
-            training=Training(
-                dataset=description.name,
-                dataset_fingerprint=self._dataset.fingerprint(),
-                groups=self._dataset.groups,
-                n_windows=len(windows),
-                seed=self._seed,
+            labels=dataset.labels,
+            background=self._configuration.background,
+            channels=cut.channels,
+            units={channel: UNITS[channel] for channel in cut.channels},
+            sample_rate_hz=cut.sample_rate_hz,
+            window_size=cut.window_size,
+            stride=cut.stride,
+            confidence_threshold=figures.threshold,
+            stillness=stillness(dataset.only(exercises)),
+            training=Provenance(
+                dataset=self._name,
+                dataset_fingerprint=dataset.fingerprint(),
+                groups=dataset.groups,
+                n_windows=len(dataset.windows()),
+                seed=self._configuration.seed,
                 duration_s=round(duration_s, 1),
-                configuration=self._configuration.flat(),
-                libraries={name: library_version(name) for name in LIBRARIES},
+                configuration=self._configuration.model_dump(mode="json"),
+                libraries=provenance.libraries(),
+                commit=provenance.commit(),
             ),
-            evaluation=evaluation,
+            evaluation=figures.evaluation,
         )
 
+    def _left_out_accuracy(self, classify: Classify) -> float | None:
+        if self.left_out is None:
+            return None
+        windows = self.left_out.windows()
+        return float((classify(windows.samples).logits.argmax(axis=1) == windows.label_indices).mean())
 
-def stillness(dataset: Dataset, windows: WindowSet) -> Stillness | None:
+
+class _Steps:
+    """Counts the trainings."""
+
+    def __init__(self, progress: TrainingProgress, n_steps: int, n_epochs: int) -> None:
+        self.progress = progress
+        self._n_epochs = n_epochs
+        self._step = 0
+        progress.begin(n_steps)
+
+    def next(self, text: str) -> None:
+        self._step += 1
+        self.progress.stage(self._step, text, self._n_epochs)
+
+
+def train_model(
+    recordings: Sequence[Recording],
+    name: str,
+    configuration: TrainingConfiguration,
+    registry: ModelRegistry,
+    progress: TrainingProgress,
+) -> ModelManifest:
+    """Make a `Training` and run it; see there."""
+    return Training(recordings, name, configuration).run(registry, progress).manifest
+
+
+def stillness(dataset: Dataset) -> Stillness | None:
     """Below what motion nothing is exercised: half of what all but one in a thousand exercise windows exceed.
 
     Args:
-        dataset: Whose channels.
-        windows: Of exercises, not of rest.
+        dataset: Of exercises, not of rest.
 
     Returns:
         The two floors; None without accelerometer or gyroscope.
     """
     try:
-        acceleration_m_s2, angular_rate_rad_s = motion(windows.samples, dataset.description.channels)
+        acceleration_m_s2, angular_rate_rad_s = motion(dataset.windows().samples, dataset.cut.channels)
     except KeyError:
         return None
     return Stillness(
