@@ -1,25 +1,30 @@
-"""`python -m benchmarks [latency] [capacity] [footprint] [accuracy]`; all without a name."""
+"""`python -m benchmarks [NAME …] [--quick]`; all without a name. `--quick` shortens the yardsticks to a few splits."""
 
+import functools
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from benchmarks import accuracy, capacity, footprint, latency
+from benchmarks import accuracy, capacity, footprint, latency, throughput, yardsticks
 
-_BENCHMARKS = {
+_QUICK = "--quick"
+_BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "latency": latency.run,
     "capacity": capacity.run,
     "footprint": footprint.run,
     "accuracy": accuracy.run,
+    "throughput": throughput.run,
+    "yardsticks": functools.partial(yardsticks.run, quick=_QUICK in sys.argv),
 }
 
 
 def main() -> None:
     """Run the chosen benchmarks one after another."""
-    chosen = sys.argv[1:] or list(_BENCHMARKS)
+    chosen = [name for name in sys.argv[1:] if name != _QUICK] or list(_BENCHMARKS)
     unknown = set(chosen) - set(_BENCHMARKS)
     if unknown:
         sys.exit(f"no benchmark named {', '.join(sorted(unknown))}; there is {', '.join(_BENCHMARKS)}")

@@ -18,7 +18,7 @@ from repsense.messages import TruthMessage
 from repsense.topics import SensorTopic, all_sensors_topic
 
 _DATA = ROOT.parent / "shared" / "data" / "bodyweight"
-_DATASET = ROOT / "services" / "trainer" / "datasets" / "bodyweight.toml"
+_CONFIGURATION = ROOT / "services" / "trainer" / "configurations" / "bodyweight.toml"
 _SESSIONS = ("1", "4", "8", "13", "15")
 """The first, the last, and those that a network finds hardest."""
 _SPEED = "20"
@@ -45,10 +45,9 @@ def run(folder: Path) -> None:
 
 
 def _left_out(folder: Path, session: str) -> list[object]:
-    command = ["train", str(_DATA), "--dataset", str(_DATASET), "--output", str(folder / "models")]
-    subprocess.run(
-        [BIN / "repsense-train", *command, "--leave-out", session, "--no-evaluate"], check=True, capture_output=True
-    )
+    command = ["train", str(_DATA), "--config", str(_CONFIGURATION), "--models", str(folder / "models")]
+    options = ["--leave-out", session, "--no-evaluate", "--promote"]
+    subprocess.run([BIN / "repsense-train", *command, *options], check=True, capture_output=True)
     model = folder / "models" / "bodyweight"
     with native_stack(folder, SENSOR="--help", MODEL_URL=f"onnx:{model}") as stack:
         with (
@@ -110,7 +109,7 @@ def _truths(messages: list[tuple[str, bytes]]) -> list[TruthMessage]:
 def _label_names() -> dict[str, str]:
     import tomllib  # noqa: PLC0415
 
-    labels: dict[str, dict[str, Any]] = tomllib.loads(_DATASET.read_text())["labels"]
+    labels: dict[str, dict[str, Any]] = tomllib.loads(_CONFIGURATION.read_text())["data"]["labels"]
     return {name: _text(label) or "" for name, label in labels.items()}
 
 
