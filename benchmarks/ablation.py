@@ -25,7 +25,7 @@ from repsense_trainer.trials import folds, group_trials
 _DATA = ROOT.parent / "shared" / "data" / "bodyweight"
 _CONFIGURATION = ROOT / "services" / "trainer" / "configurations" / "bodyweight.toml"
 _MAX_FOLDS = 20
-_MEMBERS = ("recurrent", "statistics", "correlations")
+_MEMBERS = ("recurrent", "statistics")
 _NO_AUGMENTATION = Augmentation(
     magnetic_field_offset_ut=0,
     magnetic_swing=0,

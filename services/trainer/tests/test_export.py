@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 from support.models import mean_manifest
 
 from repsense.channels import CHANNELS, UNITS
@@ -43,9 +44,10 @@ def version(network: Network, manifest: ModelManifest, tmp_path_factory: pytest.
     return directory
 
 
-def probabilities_of(answer: Answer) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def probabilities_of(answer: Answer) -> NDArray[np.float32]:
     exponential = np.exp(answer.logits / TEMPERATURE)
-    return exponential / exponential.sum(axis=1, keepdims=True) * answer.known[:, np.newaxis]
+    probabilities: NDArray[np.float32] = exponential / exponential.sum(axis=1, keepdims=True)
+    return probabilities * answer.known[:, np.newaxis]
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 10.0, 1000.0])

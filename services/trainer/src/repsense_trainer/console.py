@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Annotated, Self
 
 import typer
-from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -37,8 +37,8 @@ def errors_in_words() -> Iterator[None]:
         raise typer.Exit(interrupted) from error
 
 
-def print_json(value: BaseModel | JsonValue) -> None:
-    """Print a document on standard output."""
+def print_json(value: object) -> None:
+    """Print a model, or anything made of models and plain values, on standard output."""
     sys.stdout.write(_JSON.dump_json(value, indent=2).decode() + "\n")
 
 

@@ -1,6 +1,6 @@
 """Familiarity: how much a window looks like any window of the training, as a probability that it is one of the known.
 
-    statistics                      see `statistics`
+    the first of the statistics     see `statistics`
       -> divided by their deviation within a label
       -> squared distance d^2 to every remembered training window
       -> distance = sqrt(-2 h^2 log mean exp(-d^2 / 2 h^2))      to the nearest ones, softly
@@ -8,6 +8,9 @@
 
 A network is sure of itself where it has never been; the distance to what was trained is not. Intercept and slope are
 found on groups left out, with each label in turn played as unknown; no network is needed for that.
+
+More statistics, such as the correlations between channels, recognise somewhat more of the unknown, but take another
+person who does the same for unknown, too.
 """
 
 import math
@@ -23,8 +26,8 @@ __all__ = ["Familiarity", "fit_familiarity"]
 BANDWIDTH_SQUARED = 4.0
 """h^2: in squared deviations within a label, summed over all statistics."""
 MAX_REMEMBERED = 2048
-"""Windows; of more, some are chosen by chance. All 5,000 of ten sessions recognise 1 % more of the unknown, but would
-take most of the time that a window needs."""
+"""Windows; of more, some are chosen by chance. All 5,000 of ten sessions recognise some 1 % more of the unknown, but
+would take most of the time that a window needs."""
 N_FOLDS = 3
 _RIDGE = 1e-3
 _STEEPEST = 60.0

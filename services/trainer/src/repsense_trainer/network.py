@@ -1,19 +1,17 @@
-"""The network: three members, and whether a window is like any trained one.
+"""The network: two members, and whether a window is like any that it was trained on.
 
     samples (window_size, n_channels), SI units
       -> normalised                                            constants measured on the training windows
            -> change: minus the window's mean, level: as is    level only of channels without a changing offset
-           -> BiLSTM -> dropout -> BiLSTM -> dropout -> softmax                         "recurrent"
-      -> statistics (see `statistics`), standardised
-           -> all but the correlations -> dense -> dropout -> softmax                   "statistics"
-           -> all                      -> dense -> dropout -> softmax                   "correlations"
-      -> mean of the three
+           -> BiLSTM -> dropout -> BiLSTM -> dropout -> softmax
+      -> statistics (see `statistics`), standardised -> dense -> dropout -> softmax
+      -> mean of the two
       -> known (see `familiarity`)
 
-The members err on different windows, so their mean errs on fewer than any of them. They are trained at once, but on
-windows that are changed differently: the recurrence needs strong changes, or it learns each session's field by
-heart, and the statistics weak ones. Taking the window's mean away makes the network blind to a sensor's constant
-offset, rather than teaching it to be.
+The members err on different windows, so their mean errs on fewer than either. They are trained at once, but on windows
+that are changed differently: the recurrence needs strong changes, or it learns each session's field by heart, and the
+statistics weak ones. Taking the window's mean away makes the network blind to a sensor's constant offset, rather than
+teaching it to be.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,9 +31,9 @@ from repsense_trainer.dataset import Dataset, WindowSet
 from repsense_trainer.errors import ConfigurationError
 from repsense_trainer.evaluation import Answer
 from repsense_trainer.familiarity import Familiarity, fit_familiarity
-from repsense_trainer.statistics import level_tolerances, pair_indices, window_statistics
+from repsense_trainer.statistics import level_tolerances, n_compared, window_statistics
 
-__all__ = ["LEAST_PROBABILITY", "Network", "statistics_members", "train_network"]
+__all__ = ["LEAST_PROBABILITY", "Network", "train_network"]
 
 _Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -54,8 +52,8 @@ class Network:
 
     Attributes:
         model: Keras model, (n_windows, window_size, n_channels) float32 in SI units -> logits (n_windows, n_classes)
-            and known (n_windows, 1), float32. Its layers "recurrent_1", "recurrent_2" and, for each member,
-            "<member>_logits" and "<member>_hidden" hold the weights.
+            and known (n_windows, 1), float32. Its layers "recurrent_1", "recurrent_2", "recurrent_logits",
+            "statistics_hidden" and "statistics_logits" hold the weights.
         mean: (n_channels,) float32, SI units.
         deviation: (n_channels,) float32, SI units, positive.
         statistics_mean: (n_statistics,) float32.
@@ -119,15 +117,16 @@ def train_network(
 def _build(
     windows: WindowSet, dataset: Dataset, configuration: TrainingConfiguration
 ) -> tuple[Network, tuple[Any, Any]]:
-    """The network; its recurrent member, which gives logits; and those on statistics, which give logits each."""
+    """The network, and its members as models that give logits."""
     _, window_size, n_channels = windows.samples.shape
     channels, of_network = dataset.cut.channels, configuration.network
     mean, deviation = _moments(windows.samples, axis=(0, 1))
     level_indices = _level_indices(dataset, of_network)
     statistics = np.asarray(window_statistics(windows.samples, channels, level_indices))
     statistics_mean, statistics_deviation = _moments(statistics, axis=0)
+    n_familiar = n_compared(channels, level_indices)
     familiarity = fit_familiarity(
-        statistics,
+        statistics[:, :n_familiar],
         windows.label_indices,
         windows.groups,
         level_tolerances(channels, level_indices),
@@ -151,16 +150,13 @@ def _build(
 
     of_window = window_statistics(samples, channels, level_indices)
     standardised = (of_window - statistics_mean) / statistics_deviation
-    members = [recurrent]
-    for name, n_seen in statistics_members(n_channels, len(statistics_mean)):
-        hidden = standardised[:, :n_seen]
-        hidden = layers.Dense(of_network.statistics_units, activation="relu", name=f"{name}_hidden")(hidden)
-        hidden = layers.Dropout(of_network.statistics_dropout)(hidden)
-        members.append(layers.Dense(len(dataset.labels), name=f"{name}_logits")(hidden))
+    hidden = layers.Dense(of_network.statistics_units, activation="relu", name="statistics_hidden")(standardised)
+    hidden = layers.Dropout(of_network.statistics_dropout)(hidden)
+    statistical = layers.Dense(len(dataset.labels), name="statistics_logits")(hidden)
 
-    probabilities = ops.mean(ops.stack([ops.softmax(member) for member in members]), axis=0)
+    probabilities = (ops.softmax(recurrent) + ops.softmax(statistical)) / 2
     logits = ops.log(probabilities + LEAST_PROBABILITY)
-    known = ops.ones_like(logits[:, :1]) if familiarity is None else familiarity.known(of_window)
+    known = ops.ones_like(logits[:, :1]) if familiarity is None else familiarity.known(of_window[:, :n_familiar])
     network = Network(
         keras.Model(samples, [logits, known]),
         mean,
@@ -170,12 +166,7 @@ def _build(
         level_indices,
         familiarity,
     )
-    return network, (keras.Model(samples, recurrent), keras.Model(samples, members[1:]))
-
-
-def statistics_members(n_channels: int, n_statistics: int) -> list[tuple[str, int]]:
-    """The members that see statistics: name, and how many of the statistics, of which the correlations are the last."""
-    return [("statistics", n_statistics - len(pair_indices(n_channels))), ("correlations", n_statistics)]
+    return network, (keras.Model(samples, recurrent), keras.Model(samples, statistical))
 
 
 def _moments(
@@ -235,10 +226,10 @@ def _training_step(
     def step(strongly_changed, weakly_changed, truth):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - traced
         with tf.GradientTape() as tape:
             # The members share no weight, so the sum of their losses is a training of each.
-            logits = [recurrent(strongly_changed, training=True), *statistical(weakly_changed, training=True)]
-            loss = tf.add_n([loss_of(truth, of_member) for of_member in logits])
+            loss = loss_of(truth, recurrent(strongly_changed, training=True))
+            loss += loss_of(truth, statistical(weakly_changed, training=True))
         optimizer.apply(tape.gradient(loss, variables), variables)
-        return loss / len(logits)
+        return loss / 2
 
     return lambda batch: float(step(*map(tf.constant, batch)))
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from repsense.channels import Channel
 from repsense_trainer.familiarity import BANDWIDTH_SQUARED, Familiarity
-from repsense_trainer.network import LEAST_PROBABILITY, Network, statistics_members
-from repsense_trainer.statistics import FLOORS, floors_of, pair_indices, sensor_indices
+from repsense_trainer.network import LEAST_PROBABILITY, Network
+from repsense_trainer.statistics import FLOORS, floors_of, sensor_indices
 
 __all__ = ["build_onnx"]
 
@@ -55,6 +55,9 @@ class _Graph:
     def square(self, value: str) -> str:
         return self.add("Mul", value, value)
 
+    def cube(self, value: str) -> str:
+        return self.add("Mul", self.square(value), value)
+
 
 def build_onnx(network: Network, temperature: float, channels: Sequence[Channel]) -> onnx.ModelProto:
     """Build the graph: input "samples" and output "probabilities" as in the SavedModel's signature.
@@ -67,7 +70,7 @@ def build_onnx(network: Network, temperature: float, channels: Sequence[Channel]
     n_classes = network.model.output_shape[0][-1]
     graph = _Graph()
     statistics = _statistics(graph, channels, network)
-    members = [_recurrent_logits(graph, network), *_statistics_logits(graph, statistics, len(channels), network)]
+    members = _recurrent_logits(graph, network), _statistics_logits(graph, statistics, network)
     mean = graph.add("Mean", *(graph.add("Softmax", logits, axis=-1) for logits in members))
     logits = graph.add("Log", graph.add("Add", mean, graph.constant(LEAST_PROBABILITY)))
     softmax = graph.add("Softmax", graph.add("Div", logits, graph.constant(temperature)), axis=-1)
@@ -91,53 +94,42 @@ def _recurrent_logits(graph: _Graph, network: Network) -> str:
     return _dense(graph, network, "recurrent_logits", graph.add("Reshape", last, graph.integers(0, -1)))
 
 
-def _statistics_logits(graph: _Graph, statistics: str, n_channels: int, network: Network) -> list[str]:
+def _statistics_logits(graph: _Graph, statistics: str, network: Network) -> str:
     centred = graph.add("Sub", statistics, graph.constant(network.statistics_mean))
     standardised = graph.add("Div", centred, graph.constant(network.statistics_deviation))
-    logits = []
-    for name, n_seen in statistics_members(n_channels, len(network.statistics_mean)):
-        seen = graph.add("Slice", standardised, graph.integers(0), graph.integers(n_seen), graph.integers(1))
-        hidden = graph.add("Relu", _dense(graph, network, f"{name}_hidden", seen))
-        logits.append(_dense(graph, network, f"{name}_logits", hidden))
-    return logits
+    hidden = graph.add("Relu", _dense(graph, network, "statistics_hidden", standardised))
+    return _dense(graph, network, "statistics_logits", hidden)
 
 
 def _statistics(graph: _Graph, channels: Sequence[Channel], network: Network) -> str:
     """See `statistics.window_statistics`: the same, in the same order."""
-    n_channels, window_size = len(channels), network.window_size
-    floors = graph.constant(floors_of(channels))
-    mean = graph.mean("samples", 1)
-    change = graph.add("Sub", "samples", mean)
+    window_size, floors = network.window_size, graph.constant(floors_of(channels))
+    change = graph.add("Sub", "samples", graph.mean("samples", 1))
     later = graph.add("Slice", change, graph.integers(1), graph.integers(window_size), graph.integers(1))
     earlier = graph.add("Slice", change, graph.integers(0), graph.integers(window_size - 1), graph.integers(1))
-    steps = graph.add("Sub", later, earlier)
     level = graph.add("Gather", "samples", graph.integers(*network.level_indices), axis=2)
     deviation = graph.add("Add", graph.add("Sqrt", graph.reduced("ReduceMean", graph.square(change), 1)), floors)
-    mean_step = graph.reduced("ReduceMean", graph.add("Abs", steps), 1)
-    parts = [
+    mean_step = graph.reduced("ReduceMean", graph.add("Abs", graph.add("Sub", later, earlier)), 1)
+    norms = []
+    for unit, indices in sensor_indices(channels):
+        of_sensor = graph.add("Gather", change, graph.integers(*indices), axis=2)
+        squares, floor = graph.reduced("ReduceSum", graph.square(of_sensor), 2), graph.constant(FLOORS[unit])
+        for reduction in ("ReduceMean", "ReduceMax"):
+            root = graph.add("Sqrt", graph.add(reduction, squares, graph.integers(1), keepdims=1))
+            norms.append(graph.add("Log", graph.add("Add", root, floor)))
+    return graph.add(
+        "Concat",
         graph.reduced("ReduceMean", level, 1),
+        graph.add("Log", deviation),
+        *norms,
         graph.reduced("ReduceMin", level, 1),
         graph.reduced("ReduceMax", level, 1),
         deviation,
-        graph.add("Log", deviation),
+        graph.reduced("ReduceMean", graph.add("Abs", change), 1),
+        graph.add("Div", graph.reduced("ReduceMean", graph.cube(change), 1), graph.cube(deviation)),
         graph.add("Log", graph.add("Add", mean_step, floors)),
-    ]
-    for unit, indices in sensor_indices(channels):
-        of_sensor, floor = graph.integers(*indices), graph.constant(FLOORS[unit])
-        squares, step_squares = (
-            graph.reduced("ReduceSum", graph.square(graph.add("Gather", value, of_sensor, axis=2)), 2)
-            for value in (change, steps)
-        )
-        for reduction, value in (("ReduceMean", squares), ("ReduceMax", squares), ("ReduceMean", step_squares)):
-            root = graph.add("Sqrt", graph.add(reduction, value, graph.integers(1), keepdims=1))
-            parts.append(graph.add("Log", graph.add("Add", root, floor)))
-    products = graph.add("MatMul", graph.add("Transpose", change, perm=[0, 2, 1]), change)
-    covariance = graph.add("Div", products, graph.constant(window_size))
-    by_row = graph.add("Div", covariance, graph.add("Unsqueeze", deviation, graph.integers(2)))
-    correlation = graph.add("Div", by_row, graph.add("Unsqueeze", deviation, graph.integers(1)))
-    rows = graph.add("Reshape", correlation, graph.integers(-1, n_channels * n_channels))
-    pairs = graph.add("Gather", rows, graph.integers(*pair_indices(n_channels)), axis=1)
-    return graph.add("Concat", *parts, pairs, axis=1)
+        axis=1,
+    )
 
 
 def _known(graph: _Graph, statistics: str, familiarity: Familiarity | None) -> str:
@@ -145,7 +137,8 @@ def _known(graph: _Graph, statistics: str, familiarity: Familiarity | None) -> s
     if familiarity is None:
         return graph.constant(1.0)
     memory = familiarity.memory
-    weighted = graph.add("Mul", statistics, graph.constant(familiarity.weights))
+    compared = graph.add("Slice", statistics, graph.integers(0), graph.integers(memory.shape[1]), graph.integers(1))
+    weighted = graph.add("Mul", compared, graph.constant(familiarity.weights))
     squares = graph.add("ReduceSum", graph.square(weighted), graph.integers(1), keepdims=1)
     both = graph.add("Add", squares, graph.constant(np.square(memory).sum(axis=1)))
     squared = graph.add("Sub", both, graph.add("MatMul", weighted, graph.constant(2 * memory.T)))

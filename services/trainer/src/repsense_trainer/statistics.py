@@ -1,10 +1,17 @@
 """What a window looks like as a whole, in numbers that hardly depend on when it began.
 
-    level         mean, least and largest value of each level channel
-    deviation     standard deviation of each channel and its logarithm
+The first ones, by which a window is compared with those of the training (see `familiarity`):
+
+    level         mean of each level channel
+    deviation     log of each channel's standard deviation
+    norms         per sensor, of the change: logs of its root mean square and of its largest norm
+
+and more, for the network:
+
+    level         least and largest value of each level channel
+    deviation     standard deviation and mean absolute deviation of each channel
+    skewness      of each channel
     steps         log of the mean absolute step of each channel
-    norms         per sensor, of the change: logs of its root mean square, largest norm and steps' root mean square
-    correlations  between all pairs of channels
 
 Change is what is left of a window when its mean is taken away, so that everything but the level is blind to a sensor's
 constant offset. Floors of about the sensors' noise keep the logarithms and quotients of a still window quiet.
@@ -19,7 +26,7 @@ from numpy.typing import NDArray
 
 from repsense.channels import UNITS, Channel
 
-__all__ = ["FLOORS", "floors_of", "level_tolerances", "pair_indices", "sensor_indices", "window_statistics"]
+__all__ = ["FLOORS", "floors_of", "level_tolerances", "n_compared", "sensor_indices", "window_statistics"]
 
 FLOORS = {"m/s^2": 0.3, "rad/s": 0.05, "uT": 0.7}
 """By unit."""
@@ -36,43 +43,43 @@ def window_statistics(samples: Any, channels: Sequence[Channel], level_indices: 
         level_indices: The channels whose level counts.
 
     Returns:
-        (n_windows, n_statistics) float32, a tensor; the levels come first, mean, least and largest of all.
+        (n_windows, n_statistics) float32, a tensor.
     """
-    _, window_size, n_channels = samples.shape
     mean = ops.mean(samples, axis=1, keepdims=True)
     change = samples - mean
-    steps = change[:, 1:] - change[:, :-1]
     level = ops.take(samples, list(level_indices), axis=2)
     deviation = ops.sqrt(ops.mean(ops.square(change), axis=1)) + floors_of(channels)
-    parts = [
-        ops.mean(level, axis=1),
-        ops.min(level, axis=1),
-        ops.max(level, axis=1),
-        deviation,
-        ops.log(deviation),
-        ops.log(ops.mean(ops.abs(steps), axis=1) + floors_of(channels)),
-    ]
+    norms = []
     for unit, indices in sensor_indices(channels):
         squares = ops.sum(ops.square(ops.take(change, indices, axis=2)), axis=2)
-        step_squares = ops.sum(ops.square(ops.take(steps, indices, axis=2)), axis=2)
-        parts += [
+        norms += [
             ops.log(ops.sqrt(square) + FLOORS[unit])
-            for square in (
-                ops.mean(squares, axis=1, keepdims=True),
-                ops.max(squares, axis=1, keepdims=True),
-                ops.mean(step_squares, axis=1, keepdims=True),
-            )
+            for square in (ops.mean(squares, axis=1, keepdims=True), ops.max(squares, axis=1, keepdims=True))
         ]
-    covariance = ops.matmul(ops.transpose(change, (0, 2, 1)), change) / window_size
-    correlation = covariance / ops.expand_dims(deviation, 2) / ops.expand_dims(deviation, 1)
-    pairs = ops.reshape(correlation, (-1, n_channels * n_channels))
-    return ops.concatenate([*parts, ops.take(pairs, pair_indices(n_channels), axis=1)], axis=1)
+    return ops.concatenate(
+        [
+            ops.mean(level, axis=1),
+            ops.log(deviation),
+            *norms,
+            ops.min(level, axis=1),
+            ops.max(level, axis=1),
+            deviation,
+            ops.mean(ops.abs(change), axis=1),
+            ops.mean(ops.power(change, 3), axis=1) / ops.power(deviation, 3),
+            ops.log(ops.mean(ops.abs(change[:, 1:] - change[:, :-1]), axis=1) + floors_of(channels)),
+        ],
+        axis=1,
+    )
+
+
+def n_compared(channels: Sequence[Channel], level_indices: Sequence[int]) -> int:
+    """How many of the statistics, from the first on, windows are compared by."""
+    return len(level_indices) + len(channels) + 2 * len(sensor_indices(channels))
 
 
 def level_tolerances(channels: Sequence[Channel], level_indices: Sequence[int]) -> NDArray[np.float32]:
     """How far each of the first statistics, the levels, may lie off on another occasion: float32, SI units."""
-    tolerances = [_LEVEL_TOLERANCES[UNITS[channels[index]]] for index in level_indices]
-    return np.array([*tolerances, *tolerances, *tolerances], dtype=np.float32)
+    return np.array([_LEVEL_TOLERANCES[UNITS[channels[index]]] for index in level_indices], dtype=np.float32)
 
 
 def floors_of(channels: Sequence[Channel]) -> NDArray[np.float32]:
@@ -86,9 +93,3 @@ def sensor_indices(channels: Sequence[Channel]) -> list[tuple[str, list[int]]]:
     for index, channel in enumerate(channels):
         of_unit.setdefault(UNITS[channel], []).append(index)
     return list(of_unit.items())
-
-
-def pair_indices(n_channels: int) -> list[int]:
-    """Where each pair of channels is in a correlation matrix that is written row by row."""
-    first, second = np.triu_indices(n_channels, 1)
-    return [int(index) for index in first * n_channels + second]

@@ -133,11 +133,11 @@ class SetOfRepetitions:
             if self.exercise.flight_share
             else self.exercise.lift_m * self._interpolate(times_s)[1]
         )
-        return np.outer(vertical, (0.0, 0.0, 1.0))
+        return np.asarray(np.outer(vertical, (0.0, 0.0, 1.0)), dtype=np.float64)
 
     def _phase(self, times_s: _Times) -> NDArray[np.float64]:
         starts = self.knot_times_s[:: self._PARTS]
-        return np.interp(times_s, starts, np.arange(len(starts))) % 1
+        return np.asarray(np.interp(times_s, starts, np.arange(len(starts))) % 1, dtype=np.float64)
 
     def _jumping(self, times_s: _Times) -> NDArray[np.float64]:
         """Free fall in flight; on the ground a push whose mean over the repetition carries the body's weight."""
