@@ -19,6 +19,7 @@ from repsense.documents import TrainingJobDocument
 from repsense.errors import RepSenseError
 from repsense.manifest import ModelManifest
 from repsense.recordings import Recording
+from repsense.recordings.stored import find_recordings
 from repsense.registry import ModelRegistry
 from repsense.training import RecordingSelection, TrainingConfiguration
 from repsense_trainer.errors import DatasetError, TrainingCancelledError
@@ -28,6 +29,7 @@ from repsense_trainer.jobs import Cancelled, Claim, Failed, JobQueue, Outcome, S
 from repsense_trainer.patience import retry_while_away
 from repsense_trainer.progress import TrainingProgress
 from repsense_trainer.settings import WorkerSettings
+from repsense_trainer.training import train_model
 
 __all__ = ["Steps", "TrainingSteps", "run_training"]
 
@@ -54,12 +56,10 @@ class Steps(Protocol):
 
 
 class TrainingSteps:
-    """The real ones; TensorFlow is loaded when they are called."""
+    """The real ones; TensorFlow is loaded when a network is trained."""
 
     def find(self, database: Documents, selection: RecordingSelection) -> Sequence[Recording]:
         """See `Steps.find`."""
-        from repsense.recordings.stored import find_recordings  # noqa: PLC0415 - as below
-
         return find_recordings(database, selection)
 
     def train(
@@ -71,8 +71,6 @@ class TrainingSteps:
         progress: TrainingProgress,
     ) -> ModelManifest:
         """See `Steps.train`."""
-        from repsense_trainer.training import train_model  # noqa: PLC0415 - only here, so that the worker stays small
-
         return train_model(recordings, name, configuration, registry, progress)
 
 

@@ -132,6 +132,7 @@ SPACE = (
     Parameter("network", "label_smoothing", 0, 0.2),
     Parameter("augmentation", "magnetic_field_offset_ut", 0, 20, unit="uT"),
     Parameter("augmentation", "magnetic_swing", 0, 1, unit="uT"),
+    Parameter("augmentation", "rotation_rad", 0, 0.5),
     Parameter("augmentation", "gain", 0, 0.15),
     Parameter("augmentation", "acceleration_noise_m_s2", 0, 2, unit="m/s^2"),
     Parameter("augmentation", "angular_rate_noise_rad_s", 0, 0.8, unit="rad/s"),

@@ -139,8 +139,9 @@ EXERCISES: tuple[Exercise, ...] = (
         there_s=0.58,
         back_s=0.35,
         pauses_s=(0.02, 0.08),
-        lift_m=0.05,
+        lift_m=0.1,
         wobble_deg=3.0,
+        roughness_m_s2=2.4,
         posture_sd_deg=6.0,
     ),
     Exercise(
