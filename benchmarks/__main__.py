@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import accuracy, capacity, footprint, latency, throughput, yardsticks
+from benchmarks import ablation, accuracy, capacity, footprint, latency, throughput, yardsticks
 
 _QUICK = "--quick"
 _BENCHMARKS: dict[str, Callable[[Path], None]] = {
@@ -18,6 +18,7 @@ _BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "footprint": footprint.run,
     "accuracy": accuracy.run,
     "throughput": throughput.run,
+    "ablation": ablation.run,
     "yardsticks": functools.partial(yardsticks.run, quick=_QUICK in sys.argv),
 }
 
