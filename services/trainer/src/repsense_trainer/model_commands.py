@@ -38,7 +38,7 @@ def list_models(
         if not versions:
             msg = f"there is no {name or 'model'} in {models}: train one with `repsense-train train`"
             raise RegistryError(msg)
-        table = Table("model", "version", "state", "trained", "labels", "accuracy", "worst group", "unknown (AUROC)")
+        table = Table("model", "version", "state", "trained", "right", "worst group", "AUROC of unknown")
         for version in versions:
             table.add_row(version.name, str(version.version), version.state.replace("_", " "), *_figures(version))
         Console(highlight=False).print(table)
@@ -129,17 +129,17 @@ def _as_json(version: RegisteredVersion) -> dict[str, object]:
     }
 
 
-def _figures(version: RegisteredVersion) -> tuple[str, str, str, str, str]:
+def _figures(version: RegisteredVersion) -> tuple[str, str, str, str]:
     manifest = version.manifest
     if manifest is None or version.problem is not None:
-        return "", version.problem or "", "", "", ""
-    trained, n_labels = f"{manifest.created_at:%Y-%m-%d %H:%M}", str(len(manifest.labels))
+        return "", version.problem or "", "", ""
+    trained = f"{manifest.created_at:%Y-%m-%d}"
     evaluation = manifest.evaluation
     if evaluation is None:
-        return trained, n_labels, "not evaluated", "", ""
+        return trained, "not evaluated", "", ""
     worst = min(evaluation.groups, key=lambda group: group.accuracy)
     auroc = "" if evaluation.unknown is None else f"{evaluation.unknown.auroc:.3f}"
-    return trained, n_labels, f"{evaluation.accuracy:.2%}", f"{worst.accuracy:.2%} ({worst.group})", auroc
+    return trained, f"{evaluation.accuracy:.2%}", f"{worst.accuracy:.2%} ({worst.group})", auroc
 
 
 def _compare_evaluations(versions: list[RegisteredVersion], *, as_json: bool) -> None:
