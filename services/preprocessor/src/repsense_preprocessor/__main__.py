@@ -15,11 +15,12 @@ from repsense.classifiers import open_classifier
 from repsense.classifiers.following import ModelFollower
 from repsense.database import connect_database
 from repsense.errors import RepSenseError
+from repsense.patience import StoppedError
 from repsense.timestamps import MICROSECONDS
 from repsense.topics import SensorTopic, all_sensors_topic
 from repsense_preprocessor.broker import BrokerSession
 from repsense_preprocessor.pipeline import Pipeline, PipelineRules
-from repsense_preprocessor.service import PatientHistory, Service, StoppedError, retry_while_away
+from repsense_preprocessor.service import PatientHistory, Service, retry_while_away
 from repsense_preprocessor.sets import SetRules
 from repsense_preprocessor.settings import Settings
 from repsense_preprocessor.store import Store

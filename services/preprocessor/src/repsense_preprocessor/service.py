@@ -18,29 +18,21 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 import numpy as np
-from pymongo.errors import PyMongoError
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_when_event_set,
-    wait_random_exponential,
-)
 
+from repsense import patience
 from repsense.classifiers import Classifier, probe
 from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
 from repsense.errors import ClassifierUnavailableError, MessageError, ModelVersionGoneError
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage
+from repsense.patience import StoppedError, first_line
 from repsense.timestamps import MICROSECONDS
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_preprocessor import metrics
 from repsense_preprocessor.broker import Received
 from repsense_preprocessor.pipeline import History, Outcome, Pipeline, SensorHistory, StreamHistory, WindowTask
 
-__all__ = ["Broker", "Follower", "OutcomeStore", "PatientHistory", "Service", "StoppedError", "retry_while_away"]
+__all__ = ["Broker", "Follower", "OutcomeStore", "PatientHistory", "Service", "retry_while_away"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -105,42 +97,9 @@ class Follower(Protocol):
         ...
 
 
-class StoppedError(Exception):
-    """The process was told to stop while it waited for a part that is away."""
-
-
 def retry_while_away(stop: Event, part: str, call: Callable[[], _Result]) -> _Result:
-    """Call until it works, with growing pauses, while the database or the model server is away.
-
-    Args:
-        stop: Ends the waiting.
-        part: What is called, for the log and the metrics.
-        call: What to do; it may be done more than once.
-
-    Raises:
-        StoppedError: If `stop` was set before it worked.
-    """
-
-    def report(state: RetryCallState) -> None:
-        metrics.RETRIES.labels(part).inc()
-        error = state.outcome.exception() if state.outcome is not None else None
-        if state.attempt_number == 1:
-            _LOGGER.warning("the %s is away, trying again until it is back: %s", part, _first_line(error))
-
-    retrying = Retrying(
-        retry=retry_if_exception_type((PyMongoError, ClassifierUnavailableError)),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        stop=stop_when_event_set(stop),
-        sleep=sleep_using_event(stop),
-        before_sleep=report,
-    )
-    try:
-        result = retrying(call)
-    except RetryError as error:
-        raise StoppedError from error
-    if retrying.statistics.get("attempt_number", 1) > 1:
-        _LOGGER.info("the %s is back", part)
-    return result
+    """See `patience.retry_while_away`; the retries are counted."""
+    return patience.retry_while_away(stop, part, call, metrics.RETRIES.labels(part).inc)
 
 
 class PatientHistory:
@@ -275,7 +234,7 @@ class Service:
             metrics.RETRIES.labels("model").inc()
             n_tries += 1
             if n_tries == 1:
-                _LOGGER.warning("no version of the model can be used, waiting for one: %s", _first_line(error))
+                _LOGGER.warning("no version of the model can be used, waiting for one: %s", first_line(error))
             stop.wait(POLL_INTERVAL_S)
         raise StoppedError
 
@@ -359,7 +318,3 @@ def _decode(received: Received) -> SamplesMessage | None:
         _LOGGER.warning("a message on %s is dropped: it speaks of sensor %s", received.topic, message.sensor_id)
         return None
     return message
-
-
-def _first_line(error: BaseException | None) -> str:
-    return str(error).splitlines()[0][:200] if error is not None and str(error) else repr(error)

@@ -8,9 +8,9 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from repsense.documents import TrainingProgressDocument
+from repsense.patience import first_line
 from repsense_trainer.errors import TrainingCancelledError
 from repsense_trainer.jobs import ClaimState
-from repsense_trainer.patience import first_line
 
 __all__ = ["JobProgress", "check_held"]
 

@@ -18,6 +18,7 @@ from repsense.database import Documents, connect_database
 from repsense.documents import TrainingJobDocument
 from repsense.errors import RepSenseError
 from repsense.manifest import ModelManifest
+from repsense.patience import retry_while_away
 from repsense.recordings import Recording
 from repsense.recordings.stored import find_recordings
 from repsense.registry import ModelRegistry
@@ -26,7 +27,6 @@ from repsense_trainer.errors import DatasetError, TrainingCancelledError
 from repsense_trainer.job_progress import JobProgress, check_held
 from repsense_trainer.job_registry import JobRegistry
 from repsense_trainer.jobs import Cancelled, Claim, Failed, JobQueue, Outcome, Succeeded
-from repsense_trainer.patience import retry_while_away
 from repsense_trainer.progress import TrainingProgress
 from repsense_trainer.settings import WorkerSettings
 from repsense_trainer.training import train_model
@@ -83,7 +83,7 @@ def run_training(claim: Claim, settings: WorkerSettings, steps: Steps) -> None:
     database = connect_database(settings.mongodb_url)
     queue = JobQueue(database)
     # The worker ends this process when it has to stop, so it waits for the database as long as that takes.
-    patiently = partial(retry_while_away, Event())
+    patiently = partial(retry_while_away, Event(), "database")
     job = patiently(lambda: queue.read(claim))
     if job is None:
         _LOGGER.warning("the job is not this worker's any more")

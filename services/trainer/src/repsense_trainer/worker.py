@@ -16,9 +16,9 @@ from typing import Protocol
 import pymongo
 from pymongo.errors import PyMongoError
 
+from repsense.patience import StoppedError, first_line, retry_while_away
 from repsense_trainer.child import Child
 from repsense_trainer.jobs import Cancelled, Claim, ClaimState, Failed, Outcome
-from repsense_trainer.patience import StoppedError, first_line, retry_while_away
 
 __all__ = ["Command", "Queue", "Worker", "training_command"]
 
@@ -91,7 +91,7 @@ class Worker:
         """Work until told to stop; a training under way is then ended and its job given back."""
         try:
             while not stop.is_set():
-                claim = retry_while_away(stop, lambda: self._queue.claim(self._worker_id, _now_us()))
+                claim = retry_while_away(stop, "database", lambda: self._queue.claim(self._worker_id, _now_us()))
                 if claim is None:
                     stop.wait(_POLL_S)
                 else:
@@ -152,8 +152,8 @@ class Worker:
 
     def _end(self, claim: Claim, outcome: Cancelled | Failed, lines: Sequence[str], stop: Event) -> None:
         """Store the end of a job, if the claim still holds."""
-        retry_while_away(stop, lambda: self._queue.append_log(claim, lines))
-        if not retry_while_away(stop, lambda: self._queue.finish(claim, outcome, _now_us())):
+        retry_while_away(stop, "database", lambda: self._queue.append_log(claim, lines))
+        if not retry_while_away(stop, "database", lambda: self._queue.finish(claim, outcome, _now_us())):
             _LOGGER.info("job %s: done, or another worker's", claim.job_id)
         elif isinstance(outcome, Failed):
             _LOGGER.warning("job %s: %s", claim.job_id, outcome.reason)

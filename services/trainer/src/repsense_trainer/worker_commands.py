@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from repsense.database import connect_database, ensure_indexes
 from repsense.errors import RepSenseError
+from repsense.patience import StoppedError, retry_while_away
 from repsense_trainer.jobs import Claim, JobQueue
-from repsense_trainer.patience import StoppedError, retry_while_away
 from repsense_trainer.settings import WorkerSettings
 from repsense_trainer.training_process import TrainingSteps, run_training
 from repsense_trainer.worker import Command, Worker, training_command
@@ -49,7 +49,7 @@ def run_worker(command: Command) -> None:
         _refuse(str(error))
     with database.client:
         try:
-            retry_while_away(stop, lambda: ensure_indexes(database))
+            retry_while_away(stop, "database", lambda: ensure_indexes(database))
         except StoppedError:
             _LOGGER.info("stopped before the database was there")
             return
