@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -73,10 +74,11 @@ def write_copy(target: Path, version: int) -> None:
     manifest = load_manifest(source).model_copy(update={"version": version}).model_dump_json()
     manifest_path(target).write_text(manifest)
     saved = SavedModel.FromString((target / "saved_model.pb").read_bytes())
+    functions_of = attrgetter("library")
     constants = [
         node.attr["value"].tensor
         for graph in saved.meta_graphs
-        for function in graph.graph_def.library.function
+        for function in functions_of(graph.graph_def).function
         for node in function.node_def
         if node.op == "Const" and any(b"schema_version" in text for text in node.attr["value"].tensor.string_val)
     ]
