@@ -16,7 +16,7 @@ from support.mqtt import Listener, listening, publishing
 from support.pipeline import Driver, MemoryStore, messages, movement
 from support.servers import MOSQUITTO, Server, broker, database, free_port, mosquitto, process
 
-from repsense.messages import SamplesMessage
+from repsense.messages import SamplesMessage, StoredMessage
 from repsense.topics import SensorTopic, all_sensors_topic, sensor_topic
 
 WORKOUT = movement([(None, 3), (2, 12), (None, 9), (0, 6), (1, 8), (None, 2)])
@@ -98,6 +98,12 @@ def assert_stored_as_if_nothing_had_happened(stack: Stack, stream: list[SamplesM
     assert stored(stack, "workouts") == ideal.workouts
 
 
+def told(reports: list[tuple[str, bytes]]) -> set[int]:
+    """The samples that were reported as stored."""
+    decoded = [StoredMessage.decode(payload) for _, payload in reports]
+    return {index for message in decoded for first, end in message.ranges for index in range(first, end)}
+
+
 @pytest.mark.parametrize("stack", BROKERS, indirect=True)
 def test_samples_become_stored_and_published_classifications(stack: Stack) -> None:
     stream = messages(WORKOUT)
@@ -126,6 +132,24 @@ def test_nothing_is_lost_or_doubled_when_the_preprocessor_is_killed(stack: Stack
         time.sleep(0.1)
 
     assert_stored_as_if_nothing_had_happened(stack, stream)
+
+
+@pytest.mark.parametrize("stack", BROKERS, indirect=True)
+def test_what_is_in_the_database_is_reported_and_a_stop_leaves_nothing_out(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+    n_samples = sum(len(message.samples) for message in stream)
+
+    with listening(stack.broker.port, all_sensors_topic(SensorTopic.STORED)) as reports:
+        stack.send(stream)
+        while len(stored(stack, "samples")) < len(stream):
+            time.sleep(0.05)
+        stack.preprocessor.stop()
+        reports.wait(lambda got: len(told(got)) == n_samples)
+
+    documents = stored(stack, "samples").values()
+    in_database = {d["sequence"] + index for d in documents for index in range(d["n_samples"])}
+    assert told(reports.messages) == in_database
+    assert {topic for topic, _ in reports.messages} == {sensor_topic(stream[0].sensor_id, SensorTopic.STORED)}
 
 
 def test_nothing_is_lost_when_the_database_goes_away_and_comes_back(stack: Stack) -> None:

@@ -6,6 +6,7 @@ from repsense.topics import (
     all_gateways_topic,
     all_sensors_topic,
     gateway_status_topic,
+    home_assistant_topic,
     parse_topic,
     sensor_topic,
 )
@@ -21,12 +22,22 @@ def test_topics_are_those_of_the_design() -> None:
     assert gateway_status_topic("pi-4") == "repsense/v1/gateways/pi-4/status"
     assert all_sensors_topic(SensorTopic.CLASSIFICATION) == "repsense/v1/sensors/+/classification"
     assert all_gateways_topic() == "repsense/v1/gateways/+/status"
+    assert home_assistant_topic("left-wrist") == "homeassistant/device/repsense-left-wrist/config"
+    assert home_assistant_topic("a1", "gym/ha_2") == "gym/ha_2/device/repsense-a1/config"
 
 
 @pytest.mark.parametrize("identifier", ["", "Left", "a/b", "a+b", "#", "-a", "ä", "a" * 64, "a\n"])
 def test_an_id_that_is_unsafe_in_a_topic_is_refused(identifier: str) -> None:
     with pytest.raises(ValueError, match="lower-case letters"):
         sensor_topic(identifier, SensorTopic.SAMPLES)
+    with pytest.raises(ValueError, match="lower-case letters"):
+        home_assistant_topic(identifier)
+
+
+@pytest.mark.parametrize("prefix", ["", "/a", "a/", "a//b", "+", "a/#", "a b", "ä", "a\n"])
+def test_a_prefix_that_is_unsafe_in_a_topic_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="cannot begin a topic"):
+        home_assistant_topic("wrist", prefix)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,7 @@ def test_an_id_that_is_unsafe_in_a_topic_is_refused(identifier: str) -> None:
         "repsense/v2/sensors/a/samples",
         "repsense/v1/sensors/A/samples",
         "repsense/v1/a",
+        "homeassistant/device/repsense-wrist/config",
     ],
 )
 def test_a_topic_that_is_not_ours_is_not_parsed(topic: str) -> None:

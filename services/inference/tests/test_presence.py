@@ -57,6 +57,31 @@ def test_a_sensor_is_what_its_status_says_and_counts_what_is_stored() -> None:
     assert sensor.last_sample_at == datetime(1970, 1, 1, 0, 1, 1, tzinfo=UTC)
 
 
+def test_what_the_gateway_measures_is_passed_on() -> None:
+    status = _STATUS.model_copy(
+        update={"effective_rate_hz": 49.98, "loss": 0.0, "rssi_dbm": -61, "battery_percent": 0, "n_reconnects": 2}
+    )
+
+    sensor = merge_sensor("wrist", _DOCUMENT, status, broker_connected=True)
+
+    assert (sensor.effective_rate_hz, sensor.loss, sensor.rssi_dbm) == (49.98, 0.0, -61)
+    assert (sensor.battery_percent, sensor.n_reconnects) == (0, 2)
+
+
+def test_the_status_of_an_older_gateway_says_less() -> None:
+    older = SensorStatusMessage.decode(
+        b'{"schema_version": 1, "sensor_id": "wrist", "gateway_id": "laptop", "state": "online", "reason": null,'
+        b' "name": null, "stream_id": "one", "channels": ["ax"], "sample_rate_hz": 50.0, "simulated": false,'
+        b' "at": "2026-03-01T17:00:00Z"}'
+    )
+
+    sensor = merge_sensor("wrist", None, older, broker_connected=True)
+
+    assert (sensor.state, sensor.sample_rate_hz) == ("online", 50.0)
+    assert (sensor.effective_rate_hz, sensor.loss, sensor.rssi_dbm, sensor.battery_percent) == (None,) * 4
+    assert sensor.n_reconnects == 0
+
+
 def test_the_counts_of_another_stream_are_not_those_of_the_current_one() -> None:
     status = _STATUS.model_copy(update={"stream_id": "two"})
 
@@ -72,6 +97,7 @@ def test_a_sensor_that_only_the_database_knows_is_unknown_and_described_by_it() 
 
     assert (sensor.state, sensor.state_reason) == ("unknown", "no gateway reports this sensor")
     assert (sensor.name, sensor.gateway_id) == ("wrist", None)
+    assert (sensor.effective_rate_hz, sensor.loss, sensor.n_reconnects) == (None, None, None)
     assert (sensor.channels, sensor.sample_rate_hz, sensor.simulated) == (("ax", "ay", "az"), 25.0, True)
 
 

@@ -458,12 +458,14 @@ def _assert_problem(response: httpx.Response, status: int, kind: str) -> dict[st
 def test_sensors_are_merged_from_the_database_and_the_broker(world: _World) -> None:
     world.sensors.documents = {"wrist": _sensor()}
     _publish(world, _status(sensor_id="ankle", state="connecting", reason="searching"))
-    _publish(world, _status(name="Left wrist"))
+    measured = {"effective_rate_hz": 9.97, "loss": 0.015, "rssi_dbm": -61, "battery_percent": 83, "n_reconnects": 2}
+    _publish(world, _status(name="Left wrist", **measured))
 
     ankle, wrist = world.get("/v1/sensors").json()["items"]
 
     assert (ankle["sensor_id"], ankle["state"], ankle["state_reason"]) == ("ankle", "connecting", "searching")
     assert (ankle["last_sample_at"], ankle["n_samples"], ankle["loss_share"]) == (None, 0, 0.0)
+    assert (ankle["effective_rate_hz"], ankle["battery_percent"], ankle["n_reconnects"]) == (None, None, 0)
     assert wrist == {
         "sensor_id": "wrist",
         "name": "Left wrist",
@@ -474,6 +476,11 @@ def test_sensors_are_merged_from_the_database_and_the_broker(world: _World) -> N
         "stream_id": "one",
         "channels": ["ax", "ay"],
         "sample_rate_hz": 10.0,
+        "effective_rate_hz": 9.97,
+        "loss": 0.015,
+        "rssi_dbm": -61,
+        "battery_percent": 83,
+        "n_reconnects": 2,
         "first_seen_at": "2026-03-01T17:00:00Z",
         "last_sample_at": "2026-03-01T17:01:00Z",
         "n_samples": 98,

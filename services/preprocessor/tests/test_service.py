@@ -1,13 +1,14 @@
-"""The loop between made-up parts: what it does when the version of the model changes under its hands."""
+"""The loop between made-up parts: what it reports as stored, and what it does when the version of the model changes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymongo.errors import ConnectionFailure
 from support import pipeline
 from support.models import mean_manifest
 from support.pipeline import Driver, MemoryStore, messages, movement
@@ -16,9 +17,9 @@ from repsense.classifiers import Classifier
 from repsense.classifiers.following import Refusal
 from repsense.errors import ModelVersionGoneError
 from repsense.manifest import ModelManifest
-from repsense.messages import SamplesMessage
-from repsense.topics import SensorTopic, sensor_topic
-from repsense_preprocessor import metrics, service
+from repsense.messages import SamplesMessage, StoredMessage
+from repsense.topics import SensorTopic, parse_topic, sensor_topic
+from repsense_preprocessor import metrics, service, stored_reports
 from repsense_preprocessor.broker import Received
 from repsense_preprocessor.pipeline import Outcome, Pipeline, PipelineRules
 from repsense_preprocessor.service import Service
@@ -40,6 +41,7 @@ class _Broker:
         self.n_given = 0
         self.n_acknowledged = 0
         self.published: list[bytes] = []
+        self.stored: list[StoredMessage] = []
         self.n_waiting = 0
 
     def receive(self, max_messages: int, timeout_s: float) -> list[Received]:
@@ -63,20 +65,32 @@ class _Broker:
         self.n_acknowledged += len(messages)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        assert topic
-        self.published.append(payload)
+        parsed = parse_topic(topic)
+        assert parsed is not None
+        if parsed.kind == SensorTopic.STORED:
+            message = StoredMessage.decode(payload)
+            assert message.sensor_id == parsed.id
+            self.stored.append(message)
+        else:
+            self.published.append(payload)
 
 
 class _Store(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.prepared: list[int] = []
+        self.away = Event()
+        self.n_refused = 0
 
     def prepare(self, manifest: ModelManifest, now_us: int) -> None:
         assert now_us
         self.prepared.append(manifest.version)
 
     def write(self, outcome: Outcome) -> None:
+        if self.away.is_set():
+            self.n_refused += 1
+            msg = "no server"
+            raise ConnectionFailure(msg)
         versions = {document["model_version"] for document in outcome.classifications}
         assert versions <= {*self.prepared}
         super().write(outcome)
@@ -283,3 +297,100 @@ def test_it_stops_while_it_waits_for_a_version() -> None:
 
     assert broker.n_acknowledged < broker.n_given
     assert world.one.closed
+
+
+def told(broker: _Broker) -> list[tuple[int, int]]:
+    """The ranges that were reported, oldest first."""
+    return [reported for message in broker.stored for reported in message.ranges]
+
+
+def indices(ranges: Iterable[tuple[int, int]]) -> set[int]:
+    return {index for first, end in ranges for index in range(first, end)}
+
+
+def samples_of(stream: Sequence[SamplesMessage]) -> set[int]:
+    return indices((message.sequence, message.sequence + len(message.samples)) for message in stream)
+
+
+def test_what_is_stored_is_reported_and_nothing_is_left_out_at_the_end() -> None:
+    world, stream = _World(), messages(WORKOUT)
+
+    broker = world.run(batches(stream, 3), everything_acknowledged(len(stream)))
+
+    assert {(message.sensor_id, message.stream_id) for message in broker.stored} == {
+        (stream[0].sensor_id, stream[0].stream_id)
+    }
+    assert indices(told(broker)) == samples_of(stream)
+    assert broker.stored[0].ranges == ((0, stream[3].sequence),)
+
+
+def test_a_report_comes_without_a_further_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_reports, "_INTERVAL_S", 0.05)
+    world, stream = _World(), messages(WORKOUT)[:20]
+
+    world.run(batches(stream, 5), lambda broker: indices(told(broker)) == samples_of(stream))
+
+
+def test_nothing_is_reported_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_reports, "_INTERVAL_S", 0.0)
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 5)
+    steps.insert(4, world.store.away.set)
+    reported_while_away: list[set[int]] = []
+
+    def back(broker: _Broker) -> bool:
+        if world.store.away.is_set() and world.store.n_refused > 1:
+            stored = {int(document["sequence"]) for document in world.store.samples.values()}
+            reported_while_away.append({m.sequence for m in stream if m.sequence in indices(told(broker))} - stored)
+            world.store.away.clear()
+        return broker.n_acknowledged == len(stream)
+
+    broker = world.run(steps, back)
+
+    assert reported_while_away == [set()]
+    assert indices(told(broker)) == samples_of(stream)
+
+
+def test_what_was_not_stored_when_it_was_stopped_is_not_reported() -> None:
+    world, stream = _World(), messages(WORKOUT)
+    steps = batches(stream, 5)
+    steps.insert(4, world.store.away.set)
+
+    broker = world.run(steps, lambda _: world.store.n_refused > 0)
+
+    stored = [
+        message for message in stream if message.sequence in {d["sequence"] for d in world.store.samples.values()}
+    ]
+    assert len(stored) < broker.n_given
+    assert indices(told(broker)) == samples_of(stored)
+
+
+def test_what_comes_twice_is_reported_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_reports, "_INTERVAL_S", 0.0)
+    world, stream = _World(), messages(WORKOUT)[:10]
+
+    broker = world.run([stream, stream[2:4]], everything_acknowledged(12))
+
+    assert told(broker) == [
+        (0, stream[-1].sequence + len(stream[-1].samples)),
+        (stream[2].sequence, stream[4].sequence),
+    ]
+
+
+def test_a_message_that_breaks_its_stream_s_promise_need_not_be_sent_again() -> None:
+    world, stream = _World(), messages(WORKOUT)[:10]
+    stream[5] = stream[5].model_copy(update={"sample_rate_hz": 25.0})
+
+    broker = world.run([stream], everything_acknowledged(10))
+
+    assert len(world.store.samples) == 9
+    assert indices(told(broker)) == samples_of(stream)
+
+
+def test_a_message_that_cannot_be_read_is_not_reported() -> None:
+    world, stream = _World(), messages(WORKOUT)[:10]
+    unreadable = stream[5].model_copy(update={"schema_version": 2})
+
+    broker = world.run([[*stream[:5], unreadable, *stream[6:]]], everything_acknowledged(10))
+
+    assert indices(told(broker)) == samples_of(stream) - samples_of([stream[5]])

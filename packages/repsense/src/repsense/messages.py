@@ -27,6 +27,7 @@ __all__ = [
     "RunningSet",
     "SamplesMessage",
     "SensorStatusMessage",
+    "StoredMessage",
     "TruthMessage",
     "UnclassifiedReason",
 ]
@@ -132,8 +133,31 @@ class SensorStatusMessage(Message):
     stream_id: StreamId | None = None
     channels: tuple[Channel, ...] | None = None
     sample_rate_hz: SampleRate | None = None
+    """The stream's nominal rate."""
+    effective_rate_hz: SampleRate | None = None
+    """The rate as measured; None before it is known."""
+    loss: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the samples of the last minute that were lost on the air; None where that cannot be known."""
+    rssi_dbm: int | None = None
+    """Signal strength of the newest advertisement, dBm; a connected sensor does not advertise."""
+    battery_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    n_reconnects: Annotated[int, Field(ge=0)] = 0
+    """How often the connection had to be made anew since the gateway was started."""
     simulated: bool = False
     at: AwareDatetime
+
+
+class StoredMessage(Message):
+    """Which samples of a stream are in the database, so that a gateway need not keep them.
+
+    Not cumulative: each one tells what was stored since the one before. One that is lost does no harm: the gateway
+    sends again what it does not know to be stored, that is recognised as a duplicate, and reported once more.
+    """
+
+    sensor_id: SensorId
+    stream_id: StreamId
+    ranges: Annotated[tuple[tuple[int, int], ...], Field(min_length=1)]
+    """Index in the stream of the first sample and of the first one that does not belong, ascending, disjoint."""
 
 
 class GatewayStatusMessage(Message):

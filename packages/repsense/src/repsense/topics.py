@@ -2,9 +2,11 @@
 
     repsense/v1/sensors/<sensor-id>/samples          QoS 1, not retained
     repsense/v1/sensors/<sensor-id>/status           QoS 1, retained
+    repsense/v1/sensors/<sensor-id>/stored           QoS 1, not retained
     repsense/v1/sensors/<sensor-id>/classification   QoS 1, not retained
     repsense/v1/sensors/<sensor-id>/truth            QoS 1, not retained; simulator and replay only
     repsense/v1/gateways/<gateway-id>/status         QoS 1, retained, Last Will
+    homeassistant/device/repsense-<sensor-id>/config QoS 1, retained; where Home Assistant looks for devices
 
 Ids are lower-case letters, digits and hyphens, so that they are safe in topics, file names and URLs.
 """
@@ -16,6 +18,7 @@ from typing import Annotated, NamedTuple
 from pydantic import StringConstraints
 
 __all__ = [
+    "HOME_ASSISTANT_PREFIX",
     "ID_PATTERN",
     "GatewayId",
     "SensorId",
@@ -24,6 +27,7 @@ __all__ = [
     "all_gateways_topic",
     "all_sensors_topic",
     "gateway_status_topic",
+    "home_assistant_topic",
     "parse_topic",
     "sensor_topic",
 ]
@@ -32,8 +36,12 @@ ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 SensorId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 GatewayId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
+HOME_ASSISTANT_PREFIX = "homeassistant"
+"""The first level of the topics under which Home Assistant looks for devices, unless it was told another one."""
+
 _ROOT = "repsense/v1"
 _ID = re.compile(ID_PATTERN)
+_PREFIX = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
 
 class SensorTopic(StrEnum):
@@ -41,6 +49,7 @@ class SensorTopic(StrEnum):
 
     SAMPLES = "samples"
     STATUS = "status"
+    STORED = "stored"
     CLASSIFICATION = "classification"
     TRUTH = "truth"
 
@@ -71,6 +80,21 @@ def gateway_status_topic(gateway_id: str) -> str:
         ValueError: If the id would not be safe in a topic.
     """
     return f"{_ROOT}/gateways/{_checked(gateway_id)}/status"
+
+
+def home_assistant_topic(sensor_id: str, prefix: str = HOME_ASSISTANT_PREFIX) -> str:
+    """Where a sensor is described to Home Assistant.
+
+    Raises:
+        ValueError: If the id or the prefix would not be safe in a topic.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        msg = (
+            f"{prefix!r} cannot begin a topic: use letters, digits, hyphens and underscores, "
+            f"by default {HOME_ASSISTANT_PREFIX}"
+        )
+        raise ValueError(msg)
+    return f"{prefix}/device/repsense-{_checked(sensor_id)}/config"
 
 
 def all_sensors_topic(kind: SensorTopic) -> str:

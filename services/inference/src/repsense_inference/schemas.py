@@ -59,6 +59,11 @@ _SENSOR_EXAMPLE: JsonDict = {
     "stream_id": "5f0c2a7e",
     "channels": ["ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz"],
     "sample_rate_hz": 50.0,
+    "effective_rate_hz": 49.98,
+    "loss": 0.002,
+    "rssi_dbm": -61,
+    "battery_percent": 83,
+    "n_reconnects": 2,
     "first_seen_at": "2026-03-01T17:00:00Z",
     "last_sample_at": "2026-03-01T17:42:10.180000Z",
     "n_samples": 126500,
@@ -164,7 +169,20 @@ class Sensor(_Resource):
     simulated: Annotated[bool, Field(description="True unless a person's body moves.")]
     stream_id: Annotated[str | None, Field(description="The current connection to the sensor.")]
     channels: tuple[Channel, ...] | None
-    sample_rate_hz: float | None
+    sample_rate_hz: Annotated[float | None, Field(description="The nominal rate.")]
+    effective_rate_hz: Annotated[float | None, Field(description="The rate as measured.")]
+    loss: Annotated[
+        float | None, Field(description="Lost on the air, of all samples of the last minute: 0 to 1; null if unknown.")
+    ]
+    rssi_dbm: Annotated[
+        int | None,
+        Field(description="Signal strength of its newest advertisement; a connected sensor does not advertise."),
+    ]
+    battery_percent: Annotated[int | None, Field(description="Null if the sensor does not tell.")]
+    n_reconnects: Annotated[
+        int | None,
+        Field(description="How often the connection was made anew since its gateway started; null if nobody reports."),
+    ]
     first_seen_at: AwareDatetime | None
     last_sample_at: AwareDatetime | None
     n_samples: Annotated[int, Field(description="Received in the current stream, as are the next two.")]

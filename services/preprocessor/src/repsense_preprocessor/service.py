@@ -4,6 +4,8 @@ Batches make themselves: whatever arrives while one is being stored is the next 
 is one message and its result is out a few milliseconds later; at 2,000 a second it is dozens, and the cost of the
 network and of each write is shared. While a batch is being stored the next one is worked out, no more than one ahead.
 
+What is stored is reported to the gateways about once a second, so that they need not keep it.
+
 Between two batches, once a second, it looks for another version of the model. A pipeline is made for one version, so a
 new one takes its place and goes on from what is stored, as after a restart.
 """
@@ -24,13 +26,14 @@ from repsense.classifiers import Classifier, probe
 from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
 from repsense.errors import ClassifierUnavailableError, MessageError, ModelVersionGoneError
 from repsense.manifest import ModelManifest
-from repsense.messages import SamplesMessage
+from repsense.messages import SamplesMessage, StoredMessage
 from repsense.patience import StoppedError, first_line
 from repsense.timestamps import MICROSECONDS
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_preprocessor import metrics
 from repsense_preprocessor.broker import Received
 from repsense_preprocessor.pipeline import History, Outcome, Pipeline, SensorHistory, StreamHistory, WindowTask
+from repsense_preprocessor.stored_reports import SampleRange, StoredReports
 
 __all__ = ["Broker", "Follower", "OutcomeStore", "PatientHistory", "Service", "retry_while_away"]
 
@@ -127,6 +130,9 @@ class _Batch:
     """Messages that are handled together, and what follows from them."""
 
     received: Sequence[Received]
+    settled: Sequence[SampleRange]
+    """What the gateways need not send again once the batch is stored: whatever could be read, stored by it or before
+    it, or dropped because it does not fit its stream and never will."""
     outcome: Outcome
     began_s: float
 
@@ -160,6 +166,7 @@ class Service:
         self._store = store
         self._pipeline = pipeline
         self._retention_s = samples_retention_s
+        self._reports = StoredReports()
         self._storing: Future[None] | None = None
         self._expired_s = float("-inf")
         self._looked_s = float("-inf")
@@ -181,12 +188,14 @@ class Service:
             _LOGGER.info("stopped while a part was away; unacknowledged messages stay with the broker")
         finally:
             self._classifier.close()
+        self._report(self._reports.rest())
 
     def _work_out(self, received: Sequence[Received], stop: Event) -> _Batch:
         """Find out what follows from messages."""
         messages = [message for message in map(_decode, received) if message is not None]
+        settled = [SampleRange.of(message) for message in messages]
         while True:
-            batch = _Batch(received, Outcome(), time.monotonic())
+            batch = _Batch(received, settled, Outcome(), time.monotonic())
             tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s)
             try:
                 self._classify([task for task in tasks if task.needs_classifying], stop)
@@ -267,12 +276,18 @@ class Service:
         before.close()
 
     def _complete(self, batch: _Batch, stop: Event) -> None:
-        """Store a batch, publish its results, and only then acknowledge its messages."""
+        """Store a batch, publish its results, and only then acknowledge and report its messages."""
         retry_while_away(stop, "database", lambda: self._store.write(batch.outcome))
         for result in batch.outcome.messages:
             self._broker.publish(sensor_topic(result.sensor_id, SensorTopic.CLASSIFICATION), result.encode())
         self._broker.acknowledge(batch.received)
+        self._reports.note(batch.settled)
+        self._report(self._reports.due(time.monotonic()))
         self._count(batch)
+
+    def _report(self, messages: Sequence[StoredMessage]) -> None:
+        for message in messages:
+            self._broker.publish(sensor_topic(message.sensor_id, SensorTopic.STORED), message.encode())
 
     def _classify(self, tasks: Sequence[WindowTask], stop: Event) -> None:
         for first in range(0, len(tasks), _MAX_WINDOWS):
