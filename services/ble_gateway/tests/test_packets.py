@@ -1,131 +1,163 @@
-import math
-from collections.abc import Callable
+"""What holds for the decoder of every kind of sensor."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from repsense.channels import CHANNELS, Channel
-from repsense_ble_gateway.packets import STANDARD_GRAVITY_M_S2, Packet, PacketDecoder, PacketError, prototype, repsense
-
-_COUNTS = st.integers(-32768, 32767)
-_NON_EMPTY_CHANNELS = st.sets(st.sampled_from(CHANNELS), min_size=1).map(
-    lambda chosen: tuple(channel for channel in CHANNELS if channel in chosen)
+from repsense.channels import ACCELERATION, ANGULAR_RATE, CHANNELS, MAGNETIC_FIELD
+from repsense.messages import MAX_MAGNITUDE
+from repsense_ble_gateway.packets import (
+    Packet,
+    PacketDecoder,
+    PacketError,
+    movesense,
+    polar,
+    prototype,
+    repsense,
+    witmotion,
+)
+from repsense_ble_gateway.packets.polar_control import (
+    Answer,
+    Measurement,
+    Request,
+    Setting,
+    encode_answer,
+    encode_factor,
+    encode_settings,
 )
 
+_RNG = np.random.default_rng(1)
+_SAMPLES = _RNG.normal(scale=5, size=(6, 9)).astype(np.float32)
 
-@st.composite
-def _packets(draw: st.DrawFn) -> Packet:
-    channels = draw(_NON_EMPTY_CHANNELS)
-    n_samples = draw(st.integers(1, 255))
-    seed = draw(st.integers(0, 2**32 - 1))
-    scales = np.array([repsense.SI_PER_LSB[channel] for channel in channels])
-    values = np.random.default_rng(seed).uniform(-32768, 32767, (n_samples, len(channels))) * scales
-    return Packet(
-        samples=values.astype(np.float32),
-        channels=channels,
-        sequence=draw(st.integers(0, 2**32 - 1)),
-        device_time_us=draw(st.integers(0, 2**32 - 1)),
-        sample_rate_hz=draw(st.integers(1, 65535)) / 10,
+
+def _polar_frame(measurement: Measurement, kind: int, last_ms: int) -> bytes:
+    return polar.encode_frame(polar.Frame(measurement, last_ms * 1_000_000, _SAMPLES[:, :3]), kind, 0.001)
+
+
+def _polar_start(measurement: Measurement) -> bytes:
+    settings = encode_settings(encode_factor(0.001))
+    return encode_answer(Answer(Request.START, measurement, settings=settings))
+
+
+_REPSENSE = [
+    repsense.encode_packet(Packet(_SAMPLES, CHANNELS, sequence=number, device_time_us=0, sample_rate_hz=50.0))
+    for number in (0, 6)
+]
+_PROTOTYPE = [prototype.encode_packet(Packet(sample[None], CHANNELS)) for sample in _SAMPLES]
+_WITMOTION = [witmotion.encode_frame(sample[:6]) for sample in _SAMPLES]
+_WITMOTION_SPLIT = [_WITMOTION[0][:7], _WITMOTION[0][7:] + _WITMOTION[1], _WITMOTION[2]]
+_MOVESENSE = [
+    part
+    for channels in (ACCELERATION + ANGULAR_RATE, CHANNELS)
+    for part in movesense.encode_data(Packet(_SAMPLES[:, : len(channels)], channels, device_time_us=1_000))
+]
+_POLAR = [
+    encode_answer(
+        Answer(Request.SETTINGS, Measurement.ACCELERATION, settings=encode_settings({Setting.SAMPLE_RATE: [50]}))
+    ),
+    *(_polar_start(measurement) for measurement in Measurement),
+    _polar_frame(Measurement.ANGULAR_RATE, 0x81, 1_000),
+    _polar_frame(Measurement.MAGNETIC_FIELD, 0x80, 1_000),
+    _polar_frame(Measurement.ACCELERATION, 0x80, 990),
+    _polar_frame(Measurement.ANGULAR_RATE, 0x80, 1_120),
+    _polar_frame(Measurement.MAGNETIC_FIELD, 0x81, 1_120),
+    _polar_frame(Measurement.ACCELERATION, 0x01, 1_110),
+]
+_KINDS: list[tuple[Callable[[], PacketDecoder], Sequence[bytes]]] = [
+    (repsense.RepSenseDecoder, _REPSENSE),
+    (prototype.PrototypeDecoder, _PROTOTYPE),
+    (witmotion.WitMotionDecoder, _WITMOTION_SPLIT),
+    (movesense.MovesenseDecoder, _MOVESENSE),
+    (polar.PolarDecoder, _POLAR),
+]
+_every_kind = pytest.mark.parametrize(
+    ("make_decoder", "valid"), _KINDS, ids=["repsense", "prototype", "witmotion", "movesense", "polar"]
+)
+_edits = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["flip", "cut", "insert"]), st.integers(1, 255)))
+
+
+def _edited(notification: bytes, edits: Sequence[tuple[int, str, int]]) -> bytes:
+    edited = bytearray(notification)
+    for place, what, value in edits:
+        position = place % (len(edited) + 1)
+        if what == "insert":
+            edited.insert(position, value)
+        elif what == "cut":
+            del edited[position : position + value]
+        elif position < len(edited):
+            edited[position] ^= value
+    return bytes(edited)
+
+
+def _decode_all(decoder: PacketDecoder, notifications: Sequence[bytes]) -> list[Packet]:
+    """What comes of them; fails on anything that a decoder must not do."""
+    packets: list[Packet] = []
+    for notification in notifications:
+        with suppress(PacketError):
+            packets += decoder.decode(notification)
+    for packet in packets:
+        assert packet.samples.dtype == np.float32
+        assert packet.samples.shape == (len(packet.samples), len(packet.channels))
+        assert len(packet.samples) >= 1
+        assert (np.abs(packet.samples) <= MAX_MAGNITUDE).all()
+        assert packet.channels == tuple(channel for channel in CHANNELS if channel in packet.channels)
+        assert packet.device_time_us is None or type(packet.device_time_us) is int
+        assert packet.sample_rate_hz is None or packet.sample_rate_hz > 0
+    return packets
+
+
+def _same(one: Sequence[Packet], other: Sequence[Packet]) -> bool:
+    return len(one) == len(other) and all(
+        first.device_time_us == second.device_time_us and np.array_equal(first.samples, second.samples)
+        for first, second in zip(one, other, strict=True)
     )
 
 
-@pytest.mark.parametrize("decode", [prototype.decode_packet, repsense.decode_packet])
-@given(notification=st.binary(max_size=300))
-def test_any_bytes_are_a_packet_or_a_packet_error(decode: PacketDecoder, notification: bytes) -> None:
-    try:
-        packet = decode(notification)
-    except PacketError:
-        return
-    assert packet.samples.dtype == np.float32
-    assert packet.samples.shape[1] == len(packet.channels)
-    assert len(packet.samples) >= 1
-    assert np.isfinite(packet.samples).all()
+@_every_kind
+def test_what_a_sensor_sends_becomes_packets(make_decoder: Callable[[], PacketDecoder], valid: Sequence[bytes]) -> None:
+    assert len(_decode_all(make_decoder(), valid)) >= 2
 
 
-@given(
-    header=st.tuples(st.integers(0, 3), st.integers(0, 12), st.integers(0, 1023)),
-    body=st.binary(min_size=10, max_size=250),
-)
-def test_bytes_that_look_like_a_repsense_packet_are_one_or_a_packet_error(
-    header: tuple[int, int, int], body: bytes
+@_every_kind
+@given(notifications=st.lists(st.binary(max_size=300), max_size=5))
+def test_any_bytes_are_packets_or_a_packet_error(
+    make_decoder: Callable[[], PacketDecoder], valid: Sequence[bytes], notifications: list[bytes]
 ) -> None:
-    version, n_samples, mask = header
-    notification = bytes([version, n_samples]) + mask.to_bytes(2, "little") + body
-    try:
-        packet = repsense.decode_packet(notification)
-    except PacketError:
-        return
-    assert repsense.encode_packet(packet) == notification
+    decoder = make_decoder()
+    _decode_all(decoder, notifications)
+    _decode_all(decoder, valid)
 
 
-@given(packet=_packets())
-def test_a_repsense_packet_comes_back_within_half_a_least_significant_bit(packet: Packet) -> None:
-    decoded = repsense.decode_packet(repsense.encode_packet(packet))
-    half_lsb = np.array([repsense.SI_PER_LSB[channel] for channel in packet.channels]) / 2
-    # A little more for what float32 itself cannot say.
-    assert (np.abs(decoded.samples - packet.samples) <= half_lsb * 1.01 + np.abs(packet.samples) * 1e-6).all()
-    assert decoded.channels == packet.channels
-    assert decoded.sequence == packet.sequence
-    assert decoded.device_time_us == packet.device_time_us
-    assert decoded.sample_rate_hz == packet.sample_rate_hz
-
-
-@given(counts=st.lists(_COUNTS, min_size=9, max_size=9))
-def test_a_prototype_packet_comes_back_exactly(counts: list[int]) -> None:
-    notification = np.array(counts, dtype="<i2").tobytes()
-    assert prototype.encode_packet(prototype.decode_packet(notification)) == notification
-
-
-def test_the_prototype_sends_mg_hundredths_of_degrees_and_mg_of_field() -> None:
-    notification = np.array([1000, -500, 0, 9000, -18000, 0, 300, -450, 0], dtype="<i2").tobytes()
-    packet = prototype.decode_packet(notification)
-    expected = [STANDARD_GRAVITY_M_S2, -STANDARD_GRAVITY_M_S2 / 2, 0, math.pi / 2, -math.pi, 0, 30, -45, 0]
-    np.testing.assert_allclose(packet.samples, [expected], rtol=1e-6)
-    assert packet.channels == CHANNELS
-    assert packet.sequence is None
-
-
-def test_the_layout_of_a_repsense_packet_is_the_documented_one() -> None:
-    notification = bytes.fromhex("01 01 3800 04030201 40420f00 f401 0040 00c0 ff7f")
-    packet = repsense.decode_packet(notification)
-    assert packet.channels == (Channel.GX, Channel.GY, Channel.GZ)
-    assert packet.sequence == 0x01020304
-    assert packet.device_time_us == 1_000_000
-    assert packet.sample_rate_hz == 50.0
-    np.testing.assert_allclose(packet.samples, np.radians([[1000, -1000, 2000 * 32767 / 32768]]), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("decode", "encode"),
-    [(repsense.decode_packet, repsense.encode_packet), (prototype.decode_packet, prototype.encode_packet)],
-)
-def test_values_out_of_range_are_clipped_not_wrapped(decode: PacketDecoder, encode: Callable[[Packet], bytes]) -> None:
-    beyond = np.array([[1e6, -1e6, 0] * 3], dtype=np.float32)
-    samples: NDArray[np.float32] = decode(encode(Packet(beyond, CHANNELS, 0, 0, 50.0))).samples
-    assert (samples[0, 0::3] > 0).all()
-    assert (samples[0, 1::3] < 0).all()
-    np.testing.assert_allclose(samples[0, 0::3] / -samples[0, 1::3], 32767 / 32768, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("rate_hz", "n_channels", "expected"), [(50.0, 9, 5), (2.0, 9, 1), (0.5, 9, 1), (1000.0, 9, 12), (1000.0, 3, 38)]
-)
-def test_a_notification_spans_a_tenth_of_a_second_and_fits_the_air(
-    rate_hz: float, n_channels: int, expected: int
+@_every_kind
+@given(edits=st.lists(st.tuples(st.integers(0, 20), _edits), max_size=12))
+def test_damaged_notifications_are_packets_or_a_packet_error(
+    make_decoder: Callable[[], PacketDecoder],
+    valid: Sequence[bytes],
+    edits: list[tuple[int, list[tuple[int, str, int]]]],
 ) -> None:
-    assert repsense.samples_per_notification(rate_hz, n_channels) == expected
+    damaged = [_edited(valid[number % len(valid)], changes) for number, changes in edits]
+    _decode_all(make_decoder(), [*valid, *damaged])
 
 
-def test_what_a_header_cannot_say_is_refused() -> None:
-    samples = np.zeros((1, 9), dtype=np.float32)
-    with pytest.raises(ValueError, match="needs sequence"):
-        repsense.encode_packet(Packet(samples, CHANNELS))
-    with pytest.raises(ValueError, match="cannot say"):
-        repsense.encode_packet(Packet(samples, CHANNELS, 0, 0, 7000.0))
-    with pytest.raises(ValueError, match="canonical order"):
-        repsense.encode_packet(Packet(samples, CHANNELS[::-1], 0, 0, 50.0))
-    with pytest.raises(ValueError, match="one sample"):
-        prototype.encode_packet(Packet(np.zeros((2, 9), dtype=np.float32), CHANNELS))
+@_every_kind
+@given(garbage=st.binary(max_size=40), place=st.integers(0, 20))
+def test_a_packet_error_leaves_no_trace(
+    make_decoder: Callable[[], PacketDecoder], valid: Sequence[bytes], garbage: bytes, place: int
+) -> None:
+    position = place % len(valid)
+    decoder = make_decoder()
+    packets = _decode_all(decoder, valid[:position])
+    try:
+        decoder.decode(garbage)
+    except PacketError:
+        packets += _decode_all(decoder, valid[position:])
+        assert _same(packets, _decode_all(make_decoder(), valid))
+
+
+def test_the_channels_of_a_field_are_in_every_full_packet() -> None:
+    full = _decode_all(polar.PolarDecoder(), _POLAR)[-1]
+    assert full.channels == ACCELERATION + ANGULAR_RATE + MAGNETIC_FIELD

@@ -35,7 +35,9 @@ def test_every_sample_comes_back_in_packets_within_their_resolution() -> None:
     source = ReplaySource("replay", "Replay", [recording], speed=1000)
     connected, *others = first_events(source)
     assert isinstance(connected, Connected)
-    decoded = [connected.decoder(event.payload) for event in others if isinstance(event, Received)]
+    decoded = [
+        packet for event in others if isinstance(event, Received) for packet in connected.decoder.decode(event.payload)
+    ]
     samples = np.concatenate([packet.samples for packet in decoded])
     half_lsb = np.array([SI_PER_LSB[channel] for channel in CHANNELS]) / 2
     assert (np.abs(samples - recording.samples) <= half_lsb * 1.01).all()

@@ -9,13 +9,13 @@ from repsense.labels import Label
 from repsense.messages import Message, SamplesMessage, SensorStatusMessage, TruthMessage
 from repsense.timestamps import to_epoch_us
 from repsense_ble_gateway.packets import Packet
-from repsense_ble_gateway.packets.prototype import decode_packet as decode_prototype
-from repsense_ble_gateway.packets.repsense import decode_packet, encode_packet
+from repsense_ble_gateway.packets.prototype import PrototypeDecoder
+from repsense_ble_gateway.packets.repsense import CLOCK_WRAPS_US, RepSenseDecoder, encode_packet
 from repsense_ble_gateway.sensor_stream import SensorStream
 from repsense_ble_gateway.sources import Connected, Connecting, Disconnected, Event, Moved, Received
 
 _NOW_US = 1_700_000_000_000_000
-_CONNECTED = Connected(decode_packet)
+_CONNECTED = Connected(RepSenseDecoder())
 
 
 def _stream() -> SensorStream:
@@ -25,7 +25,7 @@ def _stream() -> SensorStream:
 
 def _received(sequence: int, *, n_samples: int = 5, rate_hz: float = 50.0, n_channels: int = 9) -> Received:
     samples = np.ones((n_samples, n_channels), dtype=np.float32)
-    packet = Packet(samples, CHANNELS[:n_channels], sequence, 0, rate_hz)
+    packet = Packet(samples, CHANNELS[:n_channels], sequence, 0, CLOCK_WRAPS_US, rate_hz)
     return Received(encode_packet(packet), _NOW_US + round((sequence + n_samples) / rate_hz * 1e6))
 
 
@@ -106,7 +106,7 @@ def test_garbage_is_counted_and_does_no_harm() -> None:
 def test_the_prototype_sends_one_message_per_sample_and_a_silence_is_a_new_stream() -> None:
     times_s = [0.0, 0.5, 1.0, 4.0, 4.5]
     received = [Received(bytes(18), _NOW_US + round(time_s * 1e6)) for time_s in times_s]
-    messages = _handle(_stream(), [Connected(decode_prototype, 2.0), *received])
+    messages = _handle(_stream(), [Connected(PrototypeDecoder(), 2.0), *received])
     assert _samples(messages) == [("s1", 0, 1), ("s1", 1, 1), ("s1", 2, 1), ("s2", 0, 1), ("s2", 1, 1)]
 
 

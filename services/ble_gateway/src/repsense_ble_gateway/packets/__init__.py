@@ -1,4 +1,8 @@
-"""Packets: what a sensor's notifications mean. A decoder is a pure function from bytes to samples in SI units."""
+"""Packets: what a sensor's notifications mean. A decoder turns bytes into samples in SI units.
+
+The layout of each packet is a pure function in the module of its kind; a decoder adds what one connection has to
+remember, such as the first half of a packet that was split.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,13 +25,14 @@ class PacketError(RepSenseError):
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The samples of one notification.
+    """Consecutive samples, as the device sent them together.
 
     Attributes:
-        samples: (n_samples, n_channels) float32, SI units; at least one sample.
-        channels: What the columns of `samples` are.
+        samples: (n_samples, n_channels) float32, SI units; at least one sample, finite.
+        channels: What the columns of `samples` are, in canonical order.
         sequence: The device's count of samples, of the first one here, modulo 2^32; None if it does not count.
-        device_time_us: The device's clock at the first sample, microseconds modulo 2^32; None without a clock.
+        device_time_us: The device's clock at the first sample, microseconds; None without a clock.
+        clock_wraps_us: After how many microseconds that clock begins at 0 again; None if it never does.
         sample_rate_hz: The rate that the device says it keeps; None if it does not say.
     """
 
@@ -35,16 +40,21 @@ class Packet:
     channels: tuple[Channel, ...]
     sequence: int | None = None
     device_time_us: int | None = None
+    clock_wraps_us: int | None = None
     sample_rate_hz: float | None = None
 
 
 class PacketDecoder(Protocol):
-    """Turns one notification into a packet."""
+    """Turns the notifications of one connection into packets; every connection has its own."""
 
-    def __call__(self, notification: bytes) -> Packet:
+    def decode(self, notification: bytes) -> list[Packet]:
         """Decode a notification.
 
+        Returns:
+            The packets that it completes, in order: none while a part is missing, several if they were joined.
+
         Raises:
-            PacketError: If it is not such a packet; nothing else is ever raised, whatever the bytes.
+            PacketError: If nothing of it can be used; nothing else is ever raised, whatever the bytes, and the
+                next notification is decoded as if this one had not come.
         """
         ...

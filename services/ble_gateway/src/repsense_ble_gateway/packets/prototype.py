@@ -10,13 +10,22 @@ The layout is the one that the prototype's collector decoded.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from repsense.channels import CHANNELS
 from repsense_ble_gateway.packets import STANDARD_GRAVITY_M_S2, Packet, PacketError
+from repsense_ble_gateway.packets.scaling import to_counts
 
-__all__ = ["CHARACTERISTIC_UUID", "PACKET_BYTES", "SAMPLE_RATE_HZ", "decode_packet", "encode_packet"]
+__all__ = [
+    "CHARACTERISTIC_UUID",
+    "PACKET_BYTES",
+    "SAMPLE_RATE_HZ",
+    "PrototypeDecoder",
+    "decode_packet",
+    "encode_packet",
+]
 
 CHARACTERISTIC_UUID = "2d30c082-f39f-4ce6-923f-3484ea480596"
 SAMPLE_RATE_HZ = 2.0
@@ -28,7 +37,11 @@ _SI_PER_LSB = np.repeat([STANDARD_GRAVITY_M_S2 / 1_000, math.radians(0.01), 0.1]
 
 
 def decode_packet(notification: bytes) -> Packet:
-    """Decode one notification; see `PacketDecoder`."""
+    """Decode one notification.
+
+    Raises:
+        PacketError: If it has another length; nothing else, whatever the bytes.
+    """
     if len(notification) != PACKET_BYTES:
         msg = f"a packet of the prototype has {PACKET_BYTES} bytes, this one {len(notification)}"
         raise PacketError(msg)
@@ -45,7 +58,13 @@ def encode_packet(packet: Packet) -> bytes:
     if packet.channels != CHANNELS or packet.samples.shape != (1, len(CHANNELS)):
         msg = "the prototype sends one sample of all nine channels at a time"
         raise ValueError(msg)
-    limits = np.iinfo(np.int16)
-    counts = np.rint(packet.samples[0].astype(np.float64) / _SI_PER_LSB)
-    notification: bytes = np.clip(counts, limits.min, limits.max).astype("<i2").tobytes()
-    return notification
+    return to_counts(packet.samples, _SI_PER_LSB).astype("<i2").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class PrototypeDecoder:
+    """See `PacketDecoder`; every notification stands for itself."""
+
+    def decode(self, notification: bytes) -> list[Packet]:
+        """See `PacketDecoder`."""
+        return [decode_packet(notification)]

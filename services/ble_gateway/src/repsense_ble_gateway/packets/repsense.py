@@ -12,24 +12,29 @@
 Little-endian. Fixed scales: acceleration 1/2048 g (+-16 g), angular rate 2000/32768 deg/s (+-2000 deg/s), magnetic
 field 0.15 uT (the resolution of the AK8963 in an MPU-9250 with 16 bits). docs/hardware.md has this for makers of
 firmware. The unit of loss on the air is the notification, so the sequence counts samples, not notifications: a
-reader knows how many are missing without knowing how many each packet held.
+reader knows how many are missing without knowing how many each packet held. A packet is never split: it holds as
+many samples as fit the ATT MTU that was negotiated.
 """
 
 import math
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
 from repsense.channels import CHANNELS, UNITS
 from repsense_ble_gateway.packets import STANDARD_GRAVITY_M_S2, Packet, PacketError
+from repsense_ble_gateway.packets.scaling import to_counts
 
 __all__ = [
     "CHARACTERISTIC_UUID",
+    "CLOCK_WRAPS_US",
     "MAX_RATE_HZ",
     "MIN_RATE_HZ",
     "SEQUENCE_MODULUS",
     "SERVICE_UUID",
     "SI_PER_LSB",
+    "RepSenseDecoder",
     "decode_packet",
     "encode_packet",
     "samples_per_notification",
@@ -39,6 +44,7 @@ SERVICE_UUID = "bdd066e2-d432-4603-857e-07a67e3d137c"
 CHARACTERISTIC_UUID = "bdd066e3-d432-4603-857e-07a67e3d137c"
 """From one random UUID (version 4); they belong to RepSense."""
 SEQUENCE_MODULUS = 2**32
+CLOCK_WRAPS_US = 2**32
 MIN_RATE_HZ = 0.1
 MAX_RATE_HZ = 6553.5
 """What a uint16 in 0.1 Hz can say."""
@@ -60,14 +66,31 @@ SI_PER_LSB = {
 """Scale of each channel: SI units per least significant bit."""
 
 
-def samples_per_notification(sample_rate_hz: float, n_channels: int) -> int:
-    """How many samples a device should put into one notification."""
-    fitting = (_PAYLOAD_BYTES - _HEADER.size) // (2 * n_channels)
+def samples_per_notification(sample_rate_hz: float, n_channels: int, payload_bytes: int = _PAYLOAD_BYTES) -> int:
+    """How many samples a device should put into one notification.
+
+    Args:
+        sample_rate_hz: The device's rate.
+        n_channels: How many values a sample has.
+        payload_bytes: What a notification can hold: the negotiated ATT MTU less 3.
+
+    Raises:
+        ValueError: If not even one sample fits.
+    """
+    fitting = (payload_bytes - _HEADER.size) // (2 * n_channels)
+    if fitting < 1:
+        needed = _HEADER.size + 2 * n_channels
+        msg = f"a RepSense packet of {n_channels} channels has at least {needed} bytes, more than {payload_bytes}"
+        raise ValueError(msg)
     return max(1, min(fitting, math.floor(sample_rate_hz * _NOTIFICATION_S), _MAX_SAMPLES))
 
 
 def decode_packet(notification: bytes) -> Packet:
-    """Decode one notification; see `PacketDecoder`."""
+    """Decode one notification.
+
+    Raises:
+        PacketError: If it is not a RepSense packet; nothing else, whatever the bytes.
+    """
     if len(notification) < _HEADER.size:
         msg = f"a RepSense packet has at least {_HEADER.size} bytes, this one {len(notification)}"
         raise PacketError(msg)
@@ -88,7 +111,14 @@ def decode_packet(notification: bytes) -> Packet:
         raise PacketError(msg)
     counts = np.frombuffer(notification, dtype="<i2", offset=_HEADER.size).reshape(n_samples, len(channels))
     samples = counts * np.array([SI_PER_LSB[channel] for channel in channels])
-    return Packet(samples.astype(np.float32), channels, sequence, device_time_us, rate / _RATE_PER_HZ)
+    return Packet(
+        samples.astype(np.float32),
+        channels,
+        sequence=sequence,
+        device_time_us=device_time_us,
+        clock_wraps_us=CLOCK_WRAPS_US,
+        sample_rate_hz=rate / _RATE_PER_HZ,
+    )
 
 
 def encode_packet(packet: Packet) -> bytes:
@@ -110,9 +140,16 @@ def encode_packet(packet: Packet) -> bytes:
         raise ValueError(msg)
     mask = sum(1 << bit for bit, channel in enumerate(CHANNELS) if channel in packet.channels)
     header = _HEADER.pack(
-        _VERSION, n_samples, mask, packet.sequence % SEQUENCE_MODULUS, packet.device_time_us % SEQUENCE_MODULUS, rate
+        _VERSION, n_samples, mask, packet.sequence % SEQUENCE_MODULUS, packet.device_time_us % CLOCK_WRAPS_US, rate
     )
-    limits = np.iinfo(np.int16)
-    counts = np.rint(packet.samples / np.array([SI_PER_LSB[channel] for channel in packet.channels]))
-    payload: bytes = np.clip(counts, limits.min, limits.max).astype("<i2").tobytes()
-    return header + payload
+    si_per_lsb = np.array([SI_PER_LSB[channel] for channel in packet.channels])
+    return header + to_counts(packet.samples, si_per_lsb).astype("<i2").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class RepSenseDecoder:
+    """See `PacketDecoder`; every notification is one packet."""
+
+    def decode(self, notification: bytes) -> list[Packet]:
+        """See `PacketDecoder`."""
+        return [decode_packet(notification)]

@@ -3,6 +3,7 @@
 A source tells what happens to one sensor as events, in order; it connects and reconnects by itself:
 
     Connecting ─> Connected ─> Received … ─> Disconnected ─> Connecting ─> …
+                               Measured (of the radio and the battery)
                                Moved (only where the truth is known)
 """
 
@@ -14,7 +15,17 @@ from repsense.errors import RepSenseError
 from repsense.labels import Label
 from repsense_ble_gateway.packets import PacketDecoder
 
-__all__ = ["Connected", "Connecting", "Disconnected", "Event", "Moved", "Received", "SensorSource", "SourceError"]
+__all__ = [
+    "Connected",
+    "Connecting",
+    "Disconnected",
+    "Event",
+    "Measured",
+    "Moved",
+    "Received",
+    "SensorSource",
+    "SourceError",
+]
 
 
 class SourceError(RepSenseError):
@@ -36,6 +47,15 @@ class Connected:
     decoder: PacketDecoder
     sample_rate_hz: float | None = None
     """The nominal rate, for packets that do not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What else is known of the sensor; None where nothing new is."""
+
+    rssi_dbm: int | None = None
+    """Signal strength, dBm."""
+    battery_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +87,7 @@ class Disconnected:
     """In words."""
 
 
-Event = Connecting | Connected | Received | Moved | Disconnected
+Event = Connecting | Connected | Received | Measured | Moved | Disconnected
 
 
 class SensorSource(Protocol):

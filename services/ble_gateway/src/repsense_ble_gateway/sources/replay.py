@@ -12,9 +12,10 @@ from repsense.recordings import Recording, read_recordings
 from repsense.timestamps import MICROSECONDS
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.repsense import (
+    CLOCK_WRAPS_US,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
-    decode_packet,
+    RepSenseDecoder,
     encode_packet,
     samples_per_notification,
 )
@@ -54,7 +55,7 @@ class ReplaySource:
         begins_s = 0.0
         while True:
             for recording in self.recordings:
-                yield Connected(decode_packet)
+                yield Connected(RepSenseDecoder())
                 label = recorded_label(recording)
                 if label is not None:
                     yield Moved(0, label)
@@ -129,6 +130,7 @@ def recorded_packets(recording: Recording) -> list[Packet]:
             recording.channels,
             start,
             round(start / recording.sample_rate_hz * MICROSECONDS),
+            CLOCK_WRAPS_US,
             recording.sample_rate_hz,
         )
         for start in range(0, len(recording.samples), n_packet)

@@ -10,7 +10,12 @@ from repsense.channels import CHANNELS
 from repsense.labels import Label
 from repsense.timestamps import MICROSECONDS
 from repsense_ble_gateway.packets import Packet
-from repsense_ble_gateway.packets.repsense import decode_packet, encode_packet, samples_per_notification
+from repsense_ble_gateway.packets.repsense import (
+    CLOCK_WRAPS_US,
+    RepSenseDecoder,
+    encode_packet,
+    samples_per_notification,
+)
 from repsense_ble_gateway.simulation.person import Person
 from repsense_ble_gateway.sources import Connected, Event, Moved, Received
 from repsense_ble_gateway.sources.pacing import Pace
@@ -51,7 +56,7 @@ class SimulatorSource:
         # A second generator: what is lost on the air must not change what the person does.
         radio = np.random.default_rng((self.seed, 1))
         pace = Pace.start()
-        yield Connected(decode_packet)
+        yield Connected(RepSenseDecoder())
         arrival_s = 0.0
         for event in simulated_packets(Person(self.seed, self.sample_rate_hz), self.sample_rate_hz):
             if isinstance(event, Moved):
@@ -86,5 +91,7 @@ def simulated_packets(person: Person, sample_rate_hz: float) -> Iterator[Packet 
                 yield Moved(change, stretch.label, repetition)
         while len(waiting) >= n_packet:
             device_time_us = round(sequence / sample_rate_hz * MICROSECONDS)
-            yield Packet(waiting[:n_packet], CHANNELS, sequence, device_time_us, sample_rate_hz)
+            yield Packet(
+                waiting[:n_packet], CHANNELS, sequence, device_time_us, CLOCK_WRAPS_US, sample_rate_hz=sample_rate_hz
+            )
             waiting, sequence = waiting[n_packet:], sequence + n_packet
