@@ -1,163 +1,322 @@
-"""BleSource against a stand-in for bleak that keeps the rules which were found on the real one."""
+"""BleSource on a virtual radio: bleak's own client and scanner; sensors that drop, vanish, fall silent or babble."""
 
 import asyncio
-import uuid
-from collections.abc import Callable
-from contextlib import aclosing
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import pytest
-from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakError
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError, BleakError
+from support.bluetooth.radio import VirtualRadio, virtual_radio
+from support.bluetooth.sensors import RepSenseSensor, sample_numbers
+from support.bluetooth.vendors import SENSORS, AnySensor
 
 from repsense_ble_gateway.backoff import Backoff
-from repsense_ble_gateway.packets import prototype, repsense
-from repsense_ble_gateway.sources import Connected, Connecting, Event, Received, SourceError
+from repsense_ble_gateway.configuration import SensorConfiguration
+from repsense_ble_gateway.packets import PacketDecoder, PacketError
+from repsense_ble_gateway.radio import Radio, in_words
+from repsense_ble_gateway.sources import Connected, Connecting, Event, Measured, Received
 from repsense_ble_gateway.sources import ble as ble_module
 from repsense_ble_gateway.sources.ble import BleSource
 
+_LONGEST_S = 90.0
+"""Only so that a failure does not hang."""
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def short_pause(_: Backoff, __: asyncio.Event | None = None) -> None:
+        await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(Backoff, "wait", short_pause)
+
 
 @dataclass
-class _Air:
-    """What the stand-in does, attempt by attempt, and what it saw."""
+class _Listener:
+    """Runs a source and remembers what it tells; a test waits for what it expects."""
 
-    uuids: set[str] = field(default_factory=lambda: {prototype.CHARACTERISTIC_UUID})
-    scans: list[object] = field(default_factory=list)
-    """Results of the next scans; an exception is raised. When used up, the sensor is found."""
-    start_notify_fails: bool = False
-    n_disconnects: int = 0
-    clients: "list[_Client]" = field(default_factory=list)
+    source: BleSource
+    numbers: list[int] = field(default_factory=list)
+    """Of the samples, as the sensor numbers them."""
+    events: list[Event] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
-class _Services:
-    def __init__(self, uuids: set[str]) -> None:
-        self._uuids = uuids
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_LONGEST_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
 
-    def get_characteristic(self, specifier: str) -> str | None:
-        return specifier if specifier in self._uuids else None
+    async def more(self, n_samples: int) -> None:
+        wanted = len(self.numbers) + n_samples
+        await self.until(lambda: len(self.numbers) >= wanted)
 
+    async def _listen(self) -> None:
+        decoder = None
+        async with aclosing(self.source.events()) as events:
+            async for event in events:
+                self.events.append(event)
+                if isinstance(event, Connecting):
+                    self.reasons.append(event.reason)
+                elif isinstance(event, Connected):
+                    decoder = event.decoder
+                elif isinstance(event, Received) and decoder is not None:
+                    self._take(decoder, event.payload)
+                self._changed.set()
 
-class _Client:
-    air: ClassVar[_Air]
-
-    def __init__(self, device: object, on_disconnect: "Callable[[_Client], None]") -> None:
-        self.device = device
-        self.on_disconnect = on_disconnect
-        self.services = _Services(self.air.uuids)
-        self.notify: Callable[[object, bytearray], None]
-        # The rule of hbldh/bleak#2002: the client before must have been disconnected.
-        assert self.air.n_disconnects == len(self.air.clients)
-        self.air.clients.append(self)
-
-    async def connect(self) -> None:
-        await asyncio.sleep(0)
-
-    async def start_notify(self, _: str, callback: Callable[[object, bytearray], None]) -> None:
-        if self.air.start_notify_fails:
-            self.air.start_notify_fails = False
-            msg = "InProgress"
-            raise BleakError(msg)
-        self.notify = callback
-        for number in range(3):
-            callback(None, bytearray([number] * 18))
-
-    async def disconnect(self) -> None:
-        self.air.n_disconnects += 1
-
-
-class _Scanner:
-    air: ClassVar[_Air]
-
-    @classmethod
-    async def find_device_by_address(cls, address: str, timeout: float) -> object:  # noqa: ASYNC109 - bleak's
-        assert timeout > 0
-        result = cls.air.scans.pop(0) if cls.air.scans else address
-        if isinstance(result, Exception):
-            raise result
-        return result
+    def _take(self, decoder: PacketDecoder, payload: bytes) -> None:
+        try:
+            for packet in decoder.decode(payload):
+                self.numbers += sample_numbers(packet.samples, packet.channels)
+        except PacketError:
+            pass
 
 
-@pytest.fixture
-def air(monkeypatch: pytest.MonkeyPatch) -> _Air:
-    air = _Air()
-
-    async def no_pause(_: Backoff, __: asyncio.Event | None = None) -> None:
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr(Backoff, "wait", no_pause)
-    monkeypatch.setattr(_Client, "air", air, raising=False)
-    monkeypatch.setattr(_Scanner, "air", air, raising=False)
-    monkeypatch.setattr(ble_module, "BleakClient", _Client)
-    monkeypatch.setattr(ble_module, "BleakScanner", _Scanner)
-    return air
+def _radio(air: VirtualRadio) -> Radio:
+    return Radio(scanner_backend=air.scanner, client_backend=air.client)
 
 
-def _collect(n_events: int, after: Callable[[Event], None] = lambda _: None) -> list[Event]:
-    async def collect() -> list[Event]:
-        events: list[Event] = []
-        async with aclosing(BleSource("wrist", "Wrist", "AA:BB").events()) as source:
-            async for event in source:
-                events.append(event)
-                after(event)
-                if len(events) == n_events:
-                    break
-        return events
-
-    return asyncio.run(collect())
+def _run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(scenario())
 
 
-def test_a_sensor_is_found_and_its_notifications_come_through(air: _Air) -> None:
-    connecting, connected, *received = _collect(5)
-    assert connecting == Connecting("looking for AA:BB")
-    assert connected == Connected(prototype.decode_packet, 2.0)
-    assert [event.payload[0] for event in received if isinstance(event, Received)] == [0, 1, 2]
-    assert air.n_disconnects == 1
+def _wrist(address: str, **described: object) -> SensorConfiguration:
+    return SensorConfiguration.model_validate({"id": "wrist", "address": address, **described})
 
 
-def test_repsense_packets_are_preferred(air: _Air) -> None:
-    air.uuids.add(repsense.CHARACTERISTIC_UUID)
-    assert _collect(2)[1] == Connected(repsense.decode_packet)
+@pytest.mark.parametrize("kind", SENSORS)
+def test_every_kind_of_sensor_comes_through_whole_and_once(kind: type[AnySensor]) -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(kind())
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.more(8)
+                await sensor.drop()
+                await listener.more(8)
+            assert listener.numbers == sorted(set(listener.numbers))
+            assert set(listener.numbers) <= set(sensor.sent)
+            assert "connection lost, looking for the sensor" in listener.reasons
+            assert (air.n_links, air.open_clients, air.n_scans) == (0, [], 0)
+
+    _run(scenario)
 
 
-def test_a_dropped_connection_is_disconnected_before_the_next_one(air: _Air) -> None:
-    def drop_after_the_third(event: Event) -> None:
-        if isinstance(event, Received) and event.payload[0] == 2 and len(air.clients) == 1:
-            air.clients[0].on_disconnect(air.clients[0])
+def test_signal_and_battery_are_told() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor(battery_percent=80))
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.until(lambda: Measured(battery_percent=80) in listener.events)
+            assert Measured(rssi_dbm=-50) in listener.events
 
-    events = _collect(10, drop_after_the_third)
-    assert [type(event) for event in events] == [Connecting, Connected, *[Received] * 3] * 2
-    assert events[5] == Connecting("connection lost, looking for the sensor")
-    assert air.n_disconnects == 2
-
-
-def test_a_failed_start_notify_does_not_leave_the_link_up(air: _Air) -> None:
-    air.start_notify_fails = True
-    events = _collect(4)
-    assert events[2] == Connecting("InProgress")
-    assert air.n_disconnects == 2
+    _run(scenario)
 
 
-def test_an_absent_sensor_and_an_adapter_that_is_not_ready_are_tried_again(air: _Air) -> None:
-    off = BleakBluetoothNotAvailableError("Bluetooth is off", BleakBluetoothNotAvailableReason.POWERED_OFF)
-    air.scans = [off, None]
-    events = _collect(4)
-    assert events[1] == Connecting("Bluetooth is off")
-    assert isinstance(events[2], Connecting)
-    assert events[2].reason.startswith("not found")
-    assert isinstance(events[3], Connected)
+def test_a_sensor_is_found_by_its_name_too() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            named = SensorConfiguration(id="wrist", ble_name=sensor.name)
+            listener = _Listener(BleSource(named, _radio(air)))
+            async with listener.listening():
+                await listener.more(10)
+
+    _run(scenario)
 
 
-def test_a_machine_without_bluetooth_is_told_in_words(air: _Air) -> None:
-    air.scans = [FileNotFoundError(2, "No such file or directory"), TimeoutError()]
-    events = _collect(3)
-    assert events[1] == Connecting(
-        "the Bluetooth service of this machine cannot be reached (No such file or directory)"
-    )
-    assert events[2] == Connecting("the sensor did not answer in time")
+def test_contact_that_is_lost_is_made_again() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.more(40)
+                await sensor.vanish(0.5, 0.5)
+                await listener.more(40)
+            assert listener.numbers == sorted(set(listener.numbers))
+            assert (air.n_links, air.open_clients) == (0, [])
+
+    _run(scenario)
 
 
-def test_a_sensor_of_another_kind_is_given_up_in_words(air: _Air) -> None:
-    air.uuids = {str(uuid.UUID(int=0))}
-    with pytest.raises(SourceError, match="no characteristic that RepSense can read"):
-        _collect(5)
-    assert air.n_disconnects == 1
+def test_a_sensor_that_is_connected_and_silent_is_connected_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ble_module, "_silence_s", lambda _profile, _rate_hz: 0.5)
+
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.more(20)
+                sensor.silence()
+                await listener.until(lambda: sensor.n_connections == 2)
+                await listener.more(20)
+            assert any("sent nothing of use" in reason for reason in listener.reasons)
+
+    _run(scenario)
+
+
+def test_notifications_that_mean_nothing_count_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ble_module, "_silence_s", lambda _profile, _rate_hz: 0.5)
+
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.more(20)
+                sensor.silence()
+                while sensor.n_connections == 1:
+                    await sensor.notify(sensor.characteristic, b"garbage")
+                    await asyncio.sleep(0.05)
+                await listener.more(20)
+
+    _run(scenario)
+
+
+def test_a_subscription_that_fails_does_not_leave_the_link_up() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            air.n_refused_subscriptions = 1
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.more(20)
+            assert any("progress" in reason.lower() for reason in listener.reasons), listener.reasons
+            assert listener.numbers == sorted(set(listener.numbers))
+            assert (air.n_links, air.open_clients) == (0, [])
+
+    _run(scenario)
+
+
+def test_a_sensor_that_is_away_does_not_disturb_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ble_module, "_SCAN_S", 0.5)
+
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            radio = _radio(air)
+            near = _Listener(BleSource(_wrist(sensor.address), radio))
+            away = _Listener(BleSource(_wrist("AA:AA:AA:AA:AA:AA", id="ankle"), radio))
+            async with away.listening(), near.listening():
+                await away.until(lambda: len(away.reasons) > 2)
+                await near.more(20)
+            assert away.reasons[0] == "looking for AA:AA:AA:AA:AA:AA"
+            assert away.reasons[1].startswith("not found")
+            assert near.numbers == sorted(set(near.numbers))
+
+    _run(scenario)
+
+
+def test_an_adapter_without_a_free_connection_says_so_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ble_module, "_SCAN_S", 1.0)
+
+    async def scenario() -> None:
+        async with virtual_radio(n_slots=1) as air:
+            first = await air.add(RepSenseSensor(address="F0:00:00:00:00:01"))
+            second = await air.add(RepSenseSensor(address="F0:00:00:00:00:02"))
+            radio = _radio(air)
+            lucky = _Listener(BleSource(_wrist(first.address), radio))
+            unlucky = _Listener(BleSource(_wrist(second.address, id="ankle"), radio))
+            async with lucky.listening():
+                await lucky.more(10)
+                async with unlucky.listening():
+                    await unlucky.until(lambda: any("no free connection" in reason for reason in unlucky.reasons))
+                await lucky.more(10)
+            assert lucky.numbers == sorted(set(lucky.numbers))
+
+    _run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("described", "words"),
+    [
+        ({"profile": "polar"}, "does not offer what a sensor of the kind polar has"),
+        ({"profile": "fitbit"}, "fitbit"),
+    ],
+)
+def test_a_sensor_of_another_kind_is_told_in_words_and_tried_again(
+    described: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ble_module, "_UNFIT_PAUSE_S", 0.0)
+
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            listener = _Listener(BleSource(_wrist(sensor.address, **described), _radio(air)))
+            async with listener.listening():
+                await listener.until(lambda: sum(words in reason for reason in listener.reasons) > 1)
+            assert (air.n_links, air.open_clients) == (0, [])
+
+    _run(scenario)
+
+
+def test_bluetooth_that_is_off_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            await air.power_off()
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                await listener.until(lambda: len(listener.reasons) > 1)
+                await air.power_on()
+                await listener.more(10)
+
+    _run(scenario)
+    assert not caplog.records
+
+
+def test_many_reconnects_leave_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            sensor = await air.add(RepSenseSensor())
+            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
+            async with listener.listening():
+                for n_connections in range(1, 21):
+                    await sensor.subscribed(sensor.characteristic)
+                    assert sensor.n_connections == n_connections
+                    await listener.more(5)
+                    await sensor.drop()
+                n_tasks = len(asyncio.all_tasks())
+            assert listener.numbers == sorted(set(listener.numbers))
+            assert (air.n_links, air.open_clients, air.n_scans) == (0, [], 0)
+            assert n_tasks < 30
+
+    _run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            FileNotFoundError(2, "No such file"),
+            "this machine cannot be reached (No such file)",
+        ),
+        (TimeoutError(), "the sensor did not answer in time"),
+        (BleakError("Service Discovery failed"), "Service Discovery failed"),
+        (BleakDBusError("org.bluez.Error.Failed", ["Software caused connection abort"]), "Software caused"),
+        (BleakDBusError("org.freedesktop.DBus.Error.Spawn.ChildExited", []), "Bluetooth service of this machine does"),
+        (BleakDBusError("org.bluez.Error.Failed", ["le-connection-concurrent-connection-limit"]), "add an adapter"),
+        (
+            BleakBluetoothNotAvailableError("Bluetooth is off", BleakBluetoothNotAvailableReason.POWERED_OFF),
+            "Bluetooth is off",
+        ),
+    ],
+)
+def test_errors_are_told_in_words(error: Exception, words: str) -> None:
+    assert words in in_words(error)

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from repsense.topics import ID_PATTERN
 from repsense_ble_gateway import __main__ as command_line
+from repsense_ble_gateway.options import as_id
 
 _RUNNER = CliRunner()
 
@@ -43,7 +45,7 @@ def test_options_come_from_the_environment_too(name: str) -> None:
     assert result.exit_code == 2
 
 
-def test_the_default_gateway_id_is_safe_whatever_the_host_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    for hostname in ("Ann's MacBook.local", "___", "x" * 100, "pi-4"):
-        monkeypatch.setattr("socket.gethostname", lambda hostname=hostname: hostname)
-        assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", command_line._hostname_as_id())
+def test_an_id_made_of_any_text_is_safe() -> None:
+    for text in ("Ann's MacBook.local", "x" * 100, "pi-4", "F0:F1:F2:F3:F4:F5"):
+        assert re.fullmatch(ID_PATTERN, as_id(text))
+    assert as_id("___") == ""

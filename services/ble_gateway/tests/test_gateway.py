@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,16 +19,21 @@ from support.servers import Server
 from repsense.broker import BrokerAddress
 from repsense.channels import CHANNELS
 from repsense.labels import Label
-from repsense.messages import GatewayStatusMessage, SamplesMessage, SensorStatusMessage, TruthMessage
+from repsense.messages import GatewayStatusMessage, SamplesMessage, SensorStatusMessage, StoredMessage, TruthMessage
 from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
 from repsense_ble_gateway.gateway import run_gateway
 from repsense_ble_gateway.packets import Packet
-from repsense_ble_gateway.packets.repsense import decode_packet, encode_packet
+from repsense_ble_gateway.packets.repsense import RepSenseDecoder, encode_packet
 from repsense_ble_gateway.sources import Connected, Event, Moved, Received, SensorSource, SourceError
+from repsense_ble_gateway.spool import SpoolError
 
 _LONGEST_S = 60.0
 """Only so that a failure does not hang; nothing is asserted about time."""
 _GATEWAY = gateway_status_topic("attic")
+_BROKERS = [
+    "nats",
+    pytest.param("mosquitto", marks=pytest.mark.skipif(servers.MOSQUITTO is None, reason="mosquitto is not installed")),
+]
 
 
 @pytest.fixture
@@ -40,8 +46,13 @@ def _address(broker: Server) -> BrokerAddress:
     return BrokerAddress("127.0.0.1", broker.port)
 
 
+def _connected() -> Connected:
+    return Connected(RepSenseDecoder())
+
+
 def _received(sequence: int) -> Received:
-    packet = Packet(np.full((10, 9), sequence / 1000, dtype=np.float32), CHANNELS, sequence, 0, 50.0)
+    samples = np.full((10, 9), sequence / 1000, dtype=np.float32)
+    packet = Packet(samples, CHANNELS, sequence, device_time_us=0, sample_rate_hz=50.0)
     return Received(encode_packet(packet), 1_700_000_000_000_000 + sequence * 20_000)
 
 
@@ -116,15 +127,33 @@ async def _reader(broker: Server, persistent_id: str | None = None) -> AsyncIter
 
 
 @asynccontextmanager
-async def _gateway(broker: Server, sources: Sequence[SensorSource]) -> AsyncIterator[asyncio.Event]:
+async def _gateway(
+    broker: Server, sources: Sequence[SensorSource], spool_folder: Path | None = None
+) -> AsyncIterator[asyncio.Event]:
     stopping = asyncio.Event()
-    task = asyncio.create_task(run_gateway(sources, "attic", _address(broker), stopping))
+    task = asyncio.create_task(run_gateway(sources, "attic", _address(broker), stopping, spool_folder=spool_folder))
     try:
         yield stopping
     finally:
         stopping.set()
         async with asyncio.timeout(_LONGEST_S):
             await task
+
+
+async def _until_kept(folder: Path, n_messages: int) -> None:
+    """Wait until a spool holds so many messages; it is another's, so there is no event to wait for."""
+
+    def kept() -> int:
+        address = f"{(folder / 'spool.db').as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as spool:
+                return int(spool.execute("SELECT count(*) FROM messages").fetchone()[0])
+        except sqlite3.OperationalError:
+            return -1
+
+    async with asyncio.timeout(_LONGEST_S):
+        while kept() != n_messages:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
 
 
 def _run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -138,7 +167,7 @@ def test_samples_truth_and_status_reach_the_broker(broker: Server) -> None:
         source = _Source("wrist")
         async with _reader(broker) as reader, _gateway(broker, [source]):
             await reader.gateway_is("online")
-            source.put(Connected(decode_packet), Moved(0, squat, 1), _received(0), _received(10))
+            source.put(_connected(), Moved(0, squat, 1), _received(0), _received(10))
             online = await reader.sensor_is("wrist", "online")
             assert (online.gateway_id, online.simulated, online.name) == ("attic", True, "Simulated wrist")
             messages = await reader.until(lambda message: message.topic.matches("+/+/+/+/samples"))
@@ -155,7 +184,7 @@ def test_the_status_is_retained_for_those_who_come_later(broker: Server) -> None
     async def scenario() -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
-            source.put(Connected(decode_packet), _received(0))
+            source.put(_connected(), _received(0))
             async with _reader(broker) as reader:
                 await reader.sensor_is("wrist", "online")
             async with _reader(broker) as reader:
@@ -172,7 +201,7 @@ def test_a_clean_stop_says_so(broker: Server) -> None:
         source = _Source("wrist")
         async with _reader(broker) as reader:
             async with _gateway(broker, [source]):
-                source.put(Connected(decode_packet), _received(0))
+                source.put(_connected(), _received(0))
                 await reader.sensor_is("wrist", "online")
             offline = await reader.sensor_is("wrist", "offline")
             assert offline.reason == "the gateway was stopped"
@@ -256,7 +285,7 @@ def test_nothing_is_lost_while_the_broker_restarts(broker: Server) -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
             async with _reader(broker, "reader") as reader:
-                source.put(Connected(decode_packet), *(_received(sequence) for sequence in range(0, 50, 10)))
+                source.put(_connected(), *(_received(sequence) for sequence in range(0, 50, 10)))
                 received = await reader.samples("wrist", 40)
             await asyncio.to_thread(broker.stop)
             source.put(*(_received(sequence) for sequence in range(50, 500, 10)))
@@ -270,12 +299,82 @@ def test_nothing_is_lost_while_the_broker_restarts(broker: Server) -> None:
     _run(scenario)
 
 
+@pytest.mark.parametrize("kind", _BROKERS)
+def test_what_the_broker_did_not_take_is_sent_in_order_by_the_next_gateway(kind: str, tmp_path: Path) -> None:
+    start = {"nats": servers.broker, "mosquitto": servers.mosquitto}[kind]
+    with start(tmp_path / "broker") as broker:
+
+        async def scenario() -> None:
+            async with _reader(broker, "reader"):
+                pass
+            await asyncio.to_thread(broker.stop)
+            first, second = _Source("wrist"), _Source("wrist")
+            first.put(_connected(), *(_received(sequence) for sequence in range(0, 3000, 10)), None)
+            async with _gateway(broker, [first, _Source("ankle")], tmp_path / "spool"):
+                await _until_kept(tmp_path / "spool", 300)
+            await asyncio.to_thread(broker.start)
+            second.put(_connected(), *(_received(sequence) for sequence in range(3000, 3500, 10)))
+            async with _gateway(broker, [second], tmp_path / "spool"), _reader(broker, "reader") as reader:
+                received = await reader.samples("wrist", 3490)
+            assert [message.sequence for message in received] == list(range(0, 3500, 10))
+            assert len({message.stream_id for message in received}) == 2
+
+        _run(scenario)
+
+
+def test_what_is_reported_as_stored_leaves_the_spool(broker: Server, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        source = _Source("wrist")
+        async with _reader(broker) as reader, _gateway(broker, [source], tmp_path):
+            source.put(_connected(), *(_received(sequence) for sequence in range(0, 50, 10)))
+            sent = await reader.samples("wrist", 40)
+            report = StoredMessage(sensor_id="wrist", stream_id=sent[0].stream_id, ranges=((0, 20), (30, 40)))
+            async with aiomqtt.Client(_address(broker).host, _address(broker).port) as preprocessor:
+                await preprocessor.publish(sensor_topic("wrist", SensorTopic.STORED), report.encode(), 1)
+            await _until_kept(tmp_path, 2)
+
+    _run(scenario)
+
+
+def test_a_report_that_cannot_be_used_is_said_once(broker: Server, caplog: pytest.LogCaptureFixture) -> None:
+    ankle = StoredMessage(sensor_id="ankle", stream_id="s1", ranges=((0, 10),))
+
+    async def scenario() -> None:
+        source = _Source("wrist")
+        async with _reader(broker) as reader, _gateway(broker, [source]):
+            source.put(_connected(), _received(0))
+            await reader.samples("wrist", 0)
+            async with aiomqtt.Client(_address(broker).host, _address(broker).port) as other:
+                for payload in (ankle.encode(), b"not json"):
+                    await other.publish(sensor_topic("wrist", SensorTopic.STORED), payload, 1)
+                # The gateway takes what comes for it in order; this it answers.
+                will = GatewayStatusMessage(gateway_id="attic", state="offline", reason="connection lost")
+                await other.publish(_GATEWAY, will.encode(), 1, retain=True)
+            await reader.gateway_is("offline")
+            await reader.gateway_is("online")
+
+    _run(scenario)
+    assert [record.getMessage() for record in caplog.records if "such messages" in record.getMessage()] == [
+        "repsense/v1/sensors/wrist/stored: it speaks of sensor ankle; such messages are dropped and counted"
+    ]
+
+
+def test_a_spool_that_is_in_use_is_said_at_once(broker: Server, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _reader(broker) as reader, _gateway(broker, [_Source("wrist")], tmp_path):
+            await reader.gateway_is("online")
+            with pytest.raises(SpoolError, match="another gateway keeps its samples in"):
+                await run_gateway([_Source("ankle")], "cellar", _address(broker), asyncio.Event(), spool_folder=tmp_path)
+
+    _run(scenario)
+
+
 def test_the_status_is_announced_again_after_a_restart(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
         async with _gateway(broker, [source]):
             async with _reader(broker) as reader:
-                source.put(Connected(decode_packet), _received(0))
+                source.put(_connected(), _received(0))
                 await reader.sensor_is("wrist", "online")
             await asyncio.to_thread(broker.stop)
             await asyncio.to_thread(broker.start)
@@ -307,7 +406,7 @@ def test_one_failing_sensor_does_not_disturb_the_others(broker: Server, caplog: 
         broken, refused, healthy = _Source("broken"), _Source("refused"), _Source("healthy")
         async with _reader(broker) as reader, _gateway(broker, [broken, refused, healthy]):
             for source in (broken, refused, healthy):
-                source.put(Connected(decode_packet), _received(0))
+                source.put(_connected(), _received(0))
                 await reader.sensor_is(source.sensor_id, "online")
             broken.put(ZeroDivisionError("bug"))
             assert (await reader.sensor_is("broken", "offline")).reason == "an unexpected error, see the gateway's log"
@@ -323,7 +422,7 @@ def test_one_failing_sensor_does_not_disturb_the_others(broker: Server, caplog: 
 def test_the_gateway_ends_when_all_sensors_have_and_everything_is_delivered(broker: Server) -> None:
     async def scenario() -> None:
         source = _Source("wrist")
-        source.put(Connected(decode_packet), *(_received(sequence) for sequence in range(0, 1000, 10)), None)
+        source.put(_connected(), *(_received(sequence) for sequence in range(0, 1000, 10)), None)
         async with _reader(broker) as reader, asyncio.timeout(_LONGEST_S):
             went_well = await run_gateway([source], "attic", _address(broker), asyncio.Event())
             messages = await reader.samples("wrist", 990)

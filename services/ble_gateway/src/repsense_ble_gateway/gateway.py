@@ -5,27 +5,38 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 from repsense.broker import BrokerAddress
 from repsense.errors import RepSenseError
 from repsense.messages import Message, SamplesMessage, SensorStatusMessage
 from repsense.topics import SensorTopic, sensor_topic
+from repsense_ble_gateway import metrics
 from repsense_ble_gateway.broker_connection import BrokerConnection
+from repsense_ble_gateway.home_assistant import discovery_messages
 from repsense_ble_gateway.outbox import Outbox, Outgoing
 from repsense_ble_gateway.sensor_stream import SensorStream
 from repsense_ble_gateway.sources import Disconnected, Event, SensorSource
+from repsense_ble_gateway.spool import Place, Spool
 
 __all__ = ["run_gateway"]
 
 _LOGGER = logging.getLogger(__name__)
 
 _NANOSECONDS_PER_MICROSECOND = 1_000
+_SHOWN_EVERY_S = 1.0
 _FAREWELL_S = 4.0
 """Half of it is the connection's own time for delivering the rest."""
 
 
 async def run_gateway(
-    sources: Sequence[SensorSource], gateway_id: str, address: BrokerAddress, stopping: asyncio.Event
+    sources: Sequence[SensorSource],
+    gateway_id: str,
+    address: BrokerAddress,
+    stopping: asyncio.Event,
+    *,
+    spool_folder: Path | None = None,
+    home_assistant_prefix: str | None = None,
 ) -> bool:
     """Publish what sensors send until all of them have ended or `stopping` is set.
 
@@ -34,29 +45,43 @@ async def run_gateway(
         gateway_id: This gateway's id in topics.
         address: The broker.
         stopping: Set it to end the gateway cleanly.
+        spool_folder: Where samples are kept until they are stored; None keeps them in memory.
+        home_assistant_prefix: Where Home Assistant looks for devices; None does not announce the sensors to it.
 
     Returns:
         Whether every sensor went well.
+
+    Raises:
+        SpoolError: If another gateway uses the same folder.
     """
-    outbox = Outbox()
+    outbox = Outbox(Spool(spool_folder), [source.sensor_id for source in sources])
+    for source in sources:
+        metrics.show_sensor(source.sensor_id)
+        if home_assistant_prefix is not None:
+            for topic, payload in discovery_messages(
+                source.sensor_id, source.name, gateway_id, prefix=home_assistant_prefix
+            ):
+                outbox.put(Outgoing(topic, payload, retain=True))
     leaving = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
+    async with outbox.running(), asyncio.TaskGroup() as tasks:
         broker = tasks.create_task(BrokerConnection(address, gateway_id, outbox).run(leaving), name="broker")
         sensors = [
             tasks.create_task(_run_sensor(source, gateway_id, outbox), name=source.sensor_id) for source in sources
         ]
         stopped = tasks.create_task(stopping.wait(), name="stopping")
         delivered = tasks.create_task(_deliver_all(sensors, outbox), name="delivered")
+        shown = tasks.create_task(_show(outbox), name="metrics")
         await asyncio.wait([stopped, delivered], return_when=asyncio.FIRST_COMPLETED)
         for task in (*sensors, stopped, delivered):
             task.cancel()
         await asyncio.wait(sensors)
+        shown.cancel()
         leaving.set()
         # A broker that does not answer must not hold up the end.
         await asyncio.wait([broker], timeout=_FAREWELL_S)
         broker.cancel()
     if outbox.n_dropped:
-        _LOGGER.warning("%d messages were dropped while the broker was away", outbox.n_dropped)
+        _LOGGER.warning("%d samples messages were dropped", outbox.n_dropped)
     return not any(task.done() and not task.cancelled() and not task.result() for task in sensors)
 
 
@@ -65,19 +90,36 @@ async def _deliver_all(sensors: Sequence[asyncio.Task[bool]], outbox: Outbox) ->
     await outbox.emptied()
 
 
+async def _show(outbox: Outbox) -> None:
+    """Keep the metrics of the spool up to date."""
+    growth = metrics.Growth(metrics.PUBLISHED, metrics.SPOOL_DROPPED, metrics.SPOOL_RESENT)
+    while True:
+        growth.follow(outbox.n_published, outbox.n_dropped, outbox.n_resent)
+        metrics.SPOOL_WAITING.set(outbox.n_waiting)
+        metrics.SPOOL_UNCONFIRMED.set(outbox.n_unconfirmed)
+        metrics.SPOOL_BYTES.set(outbox.n_bytes)
+        metrics.SPOOL_OLDEST_AGE.set(outbox.oldest_waiting_s)
+        await asyncio.sleep(_SHOWN_EVERY_S)
+
+
 async def _run_sensor(source: SensorSource, gateway_id: str, outbox: Outbox) -> bool:
     """Publish one sensor's messages; whatever goes wrong stays with this sensor."""
     stream = SensorStream(source.sensor_id, gateway_id, source.name, source.simulated)
+    growth = metrics.sensor_growth(source.sensor_id)
     shown: tuple[str, str | None] | None = None
 
     def publish(event: Event) -> None:
         nonlocal shown
         for message in stream.handle(event, time.time_ns() // _NANOSECONDS_PER_MICROSECOND):
             outbox.put(_outgoing(source.sensor_id, message))
-            if isinstance(message, SensorStatusMessage) and shown != (shown := (message.state, message.reason)):
-                _LOGGER.info(
-                    "%s: %s%s", source.sensor_id, message.state, f" ({message.reason})" if message.reason else ""
-                )
+            if isinstance(message, SensorStatusMessage):
+                metrics.show_status(message)
+                if shown != (shown := (message.state, message.reason)):
+                    reason = f" ({message.reason})" if message.reason else ""
+                    _LOGGER.info("%s: %s%s", source.sensor_id, message.state, reason)
+        growth.follow(
+            stream.n_samples, stream.n_lost, stream.n_bad_packets, stream.n_duplicate_packets, stream.n_reconnects
+        )
 
     try:
         async with aclosing(source.events()) as events:
@@ -99,7 +141,8 @@ async def _run_sensor(source: SensorSource, gateway_id: str, outbox: Outbox) -> 
 
 def _outgoing(sensor_id: str, message: Message) -> Outgoing:
     if isinstance(message, SamplesMessage):
-        return Outgoing(sensor_topic(sensor_id, SensorTopic.SAMPLES), message.encode())
+        place = Place(message.stream_id, message.sequence, len(message.samples))
+        return Outgoing(sensor_topic(sensor_id, SensorTopic.SAMPLES), message.encode(), place=place)
     if isinstance(message, SensorStatusMessage):
         return Outgoing(sensor_topic(sensor_id, SensorTopic.STATUS), message.encode(), retain=True)
     return Outgoing(sensor_topic(sensor_id, SensorTopic.TRUTH), message.encode())
