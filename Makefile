@@ -3,13 +3,16 @@ PYTHON ?= python3
 MEMBERS := $(wildcard packages/*/pyproject.toml services/*/pyproject.toml)
 CODE := packages services scripts tests benchmarks
 
-.PHONY: help up check test format benchmark lock clean
+.PHONY: help up gateway check test format benchmark lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 up: .venv/native ## start everything natively: broker, database, services, a simulated sensor
 	@.venv/bin/python scripts/up.py
+
+gateway: .venv/native ## bring the Bluetooth sensors of your configuration to the broker
+	@.venv/bin/repsense-gateway run
 
 check: .venv/dev ## lint and type-check
 	.venv/bin/ruff check $(CODE)
