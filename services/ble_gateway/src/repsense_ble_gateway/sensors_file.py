@@ -116,5 +116,5 @@ def _line(text: str, place: Sequence[str | int]) -> int:
     index = next((part for part in place if isinstance(part, int)), None)
     begin = 0 if index is None or index >= len(headings) else headings[index]
     end = next((number for number in headings if number > begin), len(lines))
-    key = re.compile(rf"\s*[\"']?{re.escape(keys[-1] if keys else '')}[\"']?\s*=")
+    key = re.compile(rf"[\s\[]*[\"']?{re.escape(keys[-1] if keys else '')}[\"']?\s*[=\]]")
     return 1 + next((number for number in range(begin, end) if key.match(lines[number])), begin)
