@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from repsense.topics import ID_PATTERN
 from repsense_ble_gateway import __main__ as command_line
 from repsense_ble_gateway.options import as_id
+from repsense_ble_gateway.sensors_file import read_sensors
 
 _RUNNER = CliRunner()
 
@@ -37,6 +38,49 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(file: Path, arguments: list[s
     assert sentence in result.stderr
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_sensor_that_is_added_is_in_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "settings" / "gateway.toml"
+    arguments = ["add", "F0:F1:F2:F3:F4:F5", "--id", "left-wrist", "--mounting=-y,x,z", "--config", str(config)]
+    result = _RUNNER.invoke(command_line._app, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"left-wrist (F0:F1:F2:F3:F4:F5) is in {config}")
+    [sensor] = read_sensors(config)
+    assert (sensor.id, sensor.address, sensor.mounting) == ("left-wrist", "F0:F1:F2:F3:F4:F5", ("-y", "x", "z"))
+
+
+def test_a_sensor_may_be_added_by_the_name_that_it_advertises(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    result = _RUNNER.invoke(command_line._app, ["add", "Movesense 1234", "--rate-hz", "52", "--config", str(config)])
+    assert result.exit_code == 0, result.stderr
+    [sensor] = read_sensors(config)
+    assert (sensor.id, sensor.ble_name, sensor.rate_hz) == ("movesense-1234", "Movesense 1234", 52)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--config", "{config}"], "`repsense-gateway scan` finds sensors"),
+        (["run", "--config", "{empty}"], "names no sensor"),
+        (["run", "--config", "{wrong}"], "line 2: id: "),
+        (
+            ["add", "F0:F1:F2:F3:F4:F5", "--mounting", "x,y,up", "--config", "{config}"],
+            "a mounting names three",
+        ),
+        (["add", "F0:F1:F2:F3:F4:F5", "--profile", "fitbit", "--config", "{config}"], "witmotion"),
+        (["add", "F0:F1:F2:F3:F4:F5", "--id", "Left Wrist", "--config", "{config}"], "id: "),
+    ],
+)
+def test_a_mistake_about_sensors_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    files = {name: tmp_path / f"{name}.toml" for name in ("config", "empty", "wrong")}
+    files["empty"].write_text("")
+    files["wrong"].write_text("[[sensors]]\nid = 3\n")
+    result = _RUNNER.invoke(command_line._app, [text.format(**files) for text in arguments])
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not files["config"].exists()
 
 
 @pytest.mark.parametrize("name", ["MQTT_URL", "GATEWAY_ID", "SENSOR_ID"])

@@ -364,7 +364,9 @@ def test_a_spool_that_is_in_use_is_said_at_once(broker: Server, tmp_path: Path) 
         async with _reader(broker) as reader, _gateway(broker, [_Source("wrist")], tmp_path):
             await reader.gateway_is("online")
             with pytest.raises(SpoolError, match="another gateway keeps its samples in"):
-                await run_gateway([_Source("ankle")], "cellar", _address(broker), asyncio.Event(), spool_folder=tmp_path)
+                await run_gateway(
+                    [_Source("ankle")], "cellar", _address(broker), asyncio.Event(), spool_folder=tmp_path
+                )
 
     _run(scenario)
 

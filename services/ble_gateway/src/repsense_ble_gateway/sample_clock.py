@@ -189,7 +189,7 @@ class _DeviceClock:
         usual_us = sorted(self._recent_us)[(len(self._recent_us) - 1) // 2]
         if abs(self._elapsed_us - usual_us * self._n_elapsed) > _REGULAR * usual_us * self._n_elapsed:
             self._elapsed_us = self._n_elapsed = 0.0
-        if 0 > _REGULAR * usual_us:
+        if abs(elapsed_us / n_elapsed - usual_us) > _REGULAR * usual_us:
             return
         kept = max(0.0, 1 - elapsed_us / _FORGOTTEN_AFTER_US)
         self._elapsed_us = kept * self._elapsed_us + elapsed_us

@@ -114,7 +114,9 @@ def _line(text: str, place: Sequence[str | int]) -> int:
     headings = [number for number, line in enumerate(lines) if _HEADING.match(line)]
     keys = [part for part in place if isinstance(part, str)]
     index = next((part for part in place if isinstance(part, int)), None)
-    begin = 0 if index is None or index >= len(headings) else headings[index]
-    end = next((number for number in headings if number > begin), len(lines))
+    begin, end = 0, len(lines)
+    if index is not None and index < len(headings):
+        begin = headings[index]
+        end = next((number for number in headings if number > begin), end)
     key = re.compile(rf"[\s\[]*[\"']?{re.escape(keys[-1] if keys else '')}[\"']?\s*[=\]]")
     return 1 + next((number for number in range(begin, end) if key.match(lines[number])), begin)
