@@ -9,11 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import ablation, accuracy, capacity, footprint, latency, throughput, yardsticks
+from benchmarks import ablation, accuracy, capacity, footprint, gateway, latency, throughput, yardsticks
 
 _QUICK = "--quick"
 _BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "latency": latency.run,
+    "gateway": gateway.run,
     "capacity": capacity.run,
     "footprint": footprint.run,
     "accuracy": accuracy.run,

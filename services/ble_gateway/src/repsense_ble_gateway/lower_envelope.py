@@ -35,8 +35,6 @@ _BLUR_US = 5_000.0
 """Least width of a lower edge: waiting for the next connection event shifts it by such amounts without a trace."""
 _AGEING = 5e-6
 """How fast an old point loses its say, as a slope: what a crystal changes within minutes when it gets warm."""
-_DOUBT = 0.05
-"""Which share of the doubt about the slope an old point loses as well."""
 _LATE_US = 50_000.0
 _LATE_TIGHTNESSES = 4
 _LATE_FOR_US = 5.0 * MICROSECONDS
@@ -167,8 +165,7 @@ class LowerEnvelope:
         self.slope_error = (spread_us + 4 * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
         likely = max(abs(self.slope), _LIKELY_SLOPE)
         self._tilt = self.slope / (1 + (self.slope_error / 4 / likely) ** 2)
-        ageing = self._tilt + _AGEING + _DOUBT * min(self.slope_error, likely)
-        self._level_us = min(y + ageing * (now_us - x) for x, y in points)
+        self._level_us = min(y + (self._tilt + _AGEING) * (now_us - x) for x, y in points)
         self._level_at_us = now_us
 
 

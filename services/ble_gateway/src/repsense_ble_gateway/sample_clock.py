@@ -135,7 +135,7 @@ _PLAUSIBLE = 2.5
 """A clock that runs so many times faster or slower than the samples do is none."""
 _N_RECENT = 15
 _REGULAR = 0.4
-"""An interval that differs more than that from the recent ones holds a loss that nobody counted."""
+"""A mean that differs more than that from the recent intervals holds a loss that nobody counted, or an old rate."""
 
 
 class _DeviceClock:
@@ -184,13 +184,11 @@ class _DeviceClock:
         return elapsed_us if packet.clock_wraps_us is None else elapsed_us % packet.clock_wraps_us
 
     def _measure(self, elapsed_us: float, n_elapsed: int) -> None:
-        """Mean period of the last minute, without the intervals that are not like the others."""
+        """Mean period of the last minute, begun anew when it proves to be of intervals unlike the recent ones."""
         self._recent_us.append(elapsed_us / n_elapsed)
         usual_us = sorted(self._recent_us)[(len(self._recent_us) - 1) // 2]
         if abs(self._elapsed_us - usual_us * self._n_elapsed) > _REGULAR * usual_us * self._n_elapsed:
             self._elapsed_us = self._n_elapsed = 0.0
-        if abs(elapsed_us / n_elapsed - usual_us) > _REGULAR * usual_us:
-            return
         kept = max(0.0, 1 - elapsed_us / _FORGOTTEN_AFTER_US)
         self._elapsed_us = kept * self._elapsed_us + elapsed_us
         self._n_elapsed = kept * self._n_elapsed + n_elapsed
