@@ -131,10 +131,11 @@ async def _watch(
 
 
 def _services_table(client: BleakClient) -> Table:
-    table = Table("Service", "Characteristic", "Can", "What it is")
+    table = Table("What it is", "Can")
+    # Whole, so that it can be copied.
+    table.add_column("UUID", no_wrap=True)
     for service in client.services:
+        table.add_row(f"[bold]{service.description}[/bold]", "", f"[bold]{service.uuid}[/bold]")
         for characteristic in service.characteristics:
-            table.add_row(
-                service.uuid, characteristic.uuid, ", ".join(characteristic.properties), characteristic.description
-            )
+            table.add_row(f"  {characteristic.description}", ", ".join(characteristic.properties), characteristic.uuid)
     return table

@@ -29,6 +29,8 @@ _LONGEST_SPAN_US = 8.0 * MICROSECONDS
 """48 spans of 8 s are 6.4 minutes: longer would miss a crystal that changes its mind, shorter the rare early points."""
 _FEW_POINTS = 10
 """So few may lie on a line by chance."""
+_N_PARTS = 5
+"""Of the time, in each of which points should come close to the line if it is one."""
 _LIKELY_SLOPE = 50e-6
 """Two crystals differ by that without surprise; a slope beyond it needs evidence."""
 _BLUR_US = 5_000.0
@@ -158,11 +160,13 @@ class LowerEnvelope:
         self.slope = _hull_slope(points, sum(x for x, _ in points) / n_points)
         heights = [y - self.slope * x for x, y in points]
         lowest = min(heights)
-        third = n_points // 3
-        bend_us = max(min(heights[:third]), min(heights[third:-third]), min(heights[-third:])) - lowest
+        part = max(1, n_points // _N_PARTS)
+        bend_us = max(min(heights[start : start + part]) for start in range(0, n_points - part + 1, part)) - lowest
         spread_us = sum(heights) / n_points - lowest
         self._tightness_us = sorted(heights)[n_points // 2] - lowest
-        self.slope_error = (spread_us + 4 * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
+        self.slope_error = (
+            (spread_us + _N_PARTS * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
+        )
         likely = max(abs(self.slope), _LIKELY_SLOPE)
         self._tilt = self.slope / (1 + (self.slope_error / 4 / likely) ** 2)
         self._level_us = min(y + (self._tilt + _AGEING) * (now_us - x) for x, y in points)
