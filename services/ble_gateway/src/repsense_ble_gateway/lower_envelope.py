@@ -45,8 +45,9 @@ _LATE_SUM_US = 1.5 * MICROSECONDS
 by chance: the probability is exp(-1.5 s / 50 ms) = 1e-13."""
 _SETTLED_US = 30.0 * MICROSECONDS
 _EARLY_US = 100_000.0
-_EARLY_AT_FIRST_US = 5.0 * MICROSECONDS
-"""Nothing comes that much before the line unless a clock was set; at first, all points so far may have been late."""
+_UNLIKELY_US = 5.0 * MICROSECONDS
+"""Nothing comes that much before the line unless a clock was set; at first, all points so far may have been late, but
+not by more than 5 s. What is later than that is left out: a clock was set, and soon all points are that late."""
 _STEP_TAKES_US = 10.0 * MICROSECONDS
 """How long a step can still prove larger than its first points said, for they were late as well."""
 
@@ -97,6 +98,8 @@ class LowerEnvelope:
             self._level_us, self._level_at_us = y_us, x_us
         self._follow_fall(x_us, y_us)
         self._follow_rise(x_us, y_us)
+        if y_us - self.line_us(x_us) > _UNLIKELY_US:
+            return
         if x_us >= self._span_end_us:
             self._begin_span(x_us, y_us)
         elif self._height(x_us, y_us) < self._height(*self._points[-1]):
@@ -114,7 +117,7 @@ class LowerEnvelope:
         elif fall_us > _EARLY_US and x_us - self._points[0][0] > _SETTLED_US:
             self._step_at_us = x_us
             self._shift(-fall_us)
-        elif fall_us > _EARLY_AT_FIRST_US:
+        elif fall_us > _UNLIKELY_US:
             self._points.clear()
             self._span_us, self._span_end_us = _FIRST_SPAN_US, x_us
             self.slope, self.slope_error, self._tilt = 0.0, math.inf, 0.0
@@ -164,9 +167,7 @@ class LowerEnvelope:
         bend_us = max(min(heights[start : start + part]) for start in range(0, n_points - part + 1, part)) - lowest
         spread_us = sum(heights) / n_points - lowest
         self._tightness_us = sorted(heights)[n_points // 2] - lowest
-        self.slope_error = (
-            (spread_us + _N_PARTS * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
-        )
+        self.slope_error = (spread_us + 4.0 * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
         likely = max(abs(self.slope), _LIKELY_SLOPE)
         self._tilt = self.slope / (1 + (self.slope_error / 4 / likely) ** 2)
         self._level_us = min(y + (self._tilt + _AGEING) * (now_us - x) for x, y in points)

@@ -134,7 +134,8 @@ class BleSource:
                             backoff.reset()
                         yield event
             except ProfileError as error:
-                yield Connecting(str(error))
+                reason = str(error)
+                yield Connecting(reason)
                 await asyncio.sleep(_UNFIT_PAUSE_S)
             except (BleakError, TimeoutError, OSError, EOFError) as error:
                 # BleakBluetoothNotAvailableError is among them: right after boot the adapter is not ready yet.
