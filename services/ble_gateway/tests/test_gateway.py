@@ -456,3 +456,26 @@ def test_a_broker_that_does_not_answer_does_not_hold_up_the_end() -> None:
         await server.wait_closed()
 
     _run(scenario)
+
+
+def test_home_assistant_is_told_of_each_sensor_on_request(broker: Server) -> None:
+    async def scenario() -> None:
+        stopping = asyncio.Event()
+        sources = [_Source("wrist"), _Source("ankle")]
+        gateway = run_gateway(sources, "attic", _address(broker), stopping, home_assistant_prefix="gym")
+        task = asyncio.create_task(gateway)
+        async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+            await client.subscribe("gym/#")
+            async with asyncio.timeout(_LONGEST_S):
+                described = {message.topic.value: message async for message in _first(client, 2)}
+        stopping.set()
+        await task
+        assert set(described) == {"gym/device/repsense-wrist/config", "gym/device/repsense-ankle/config"}
+
+    _run(scenario)
+
+
+async def _first(client: aiomqtt.Client, n_messages: int) -> AsyncGenerator[aiomqtt.Message, None]:
+    messages = client.messages
+    for _ in range(n_messages):
+        yield await anext(messages)

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from repsense.messages import Message, SamplesMessage, SensorStatusMessage, Trut
 from repsense.timestamps import to_epoch_us
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.prototype import PrototypeDecoder
-from repsense_ble_gateway.packets.repsense import CLOCK_WRAPS_US, RepSenseDecoder, encode_packet
+from repsense_ble_gateway.packets.repsense import CLOCK_WRAPS_US, RepSenseDecoder, decode_packet, encode_packet
 from repsense_ble_gateway.sensor_stream import SensorStream
-from repsense_ble_gateway.sources import Connected, Connecting, Disconnected, Event, Moved, Received
+from repsense_ble_gateway.sources import Connected, Connecting, Disconnected, Event, Measured, Moved, Received
 
 _NOW_US = 1_700_000_000_000_000
 _CONNECTED = Connected(RepSenseDecoder())
@@ -120,3 +120,70 @@ def test_the_truth_is_told_before_the_samples_and_in_their_time() -> None:
     assert isinstance(truth, TruthMessage)
     assert (truth.stream_id, truth.sequence, truth.label, truth.repetition) == ("s1", 7, squat, 1)
     assert to_epoch_us(truth.at) == _NOW_US + 160_000
+
+
+def _statuses(messages: Sequence[Message]) -> list[SensorStatusMessage]:
+    return [message for message in messages if isinstance(message, SensorStatusMessage)]
+
+
+def _as_it_goes(stream: SensorStream, events: Sequence[Received]) -> list[Message]:
+    return [message for event in events for message in stream.handle(event, event.arrived_us)]
+
+
+def test_the_status_tells_every_ten_seconds_what_was_measured() -> None:
+    stream = _stream()
+    _handle(stream, [_CONNECTED, Measured(rssi_dbm=-60), Measured(battery_percent=80)])
+    received = [_received(sequence) for sequence in range(0, 2000, 5) if sequence % 100]
+    first, *later = _statuses(_as_it_goes(stream, received))
+    assert (first.rssi_dbm, first.battery_percent, first.loss, first.effective_rate_hz) == (-60, 80, None, None)
+    assert 2 <= len(later) <= 4
+    assert later[-1].loss == pytest.approx(0.05, abs=0.01)
+    assert later[-1].effective_rate_hz == pytest.approx(50, rel=0.005)
+    assert (stream.n_samples, stream.n_lost) == (1900, 95)
+
+
+def test_reconnects_are_counted() -> None:
+    messages = _handle(_stream(), [_CONNECTED, _received(0), Connecting("lost"), _CONNECTED, _received(0)])
+    assert [message.n_reconnects for message in _statuses(messages)] == [0, 0, 1]
+
+
+def test_a_sensor_without_count_or_clock_has_no_loss_that_could_be_known() -> None:
+    received = [Received(bytes(18), _NOW_US + half_second * 500_000) for half_second in range(60)]
+    stream = _stream()
+    _handle(stream, [Connected(PrototypeDecoder(), 2.0)])
+    assert {message.loss for message in _statuses(_as_it_goes(stream, received))} == {None}
+
+
+def _slow(n_packets: int) -> list[Received]:
+    """From a sensor that says 50 Hz and delivers 25, as its clock shows."""
+    samples = np.ones((5, 9), dtype=np.float32)
+    packets = [Packet(samples, CHANNELS, 5 * k, 200_000 * k, CLOCK_WRAPS_US, 50.0) for k in range(n_packets)]
+    return [Received(encode_packet(packet), _NOW_US + 200_000 * (k + 1)) for k, packet in enumerate(packets)]
+
+
+def test_a_sensor_that_does_not_keep_its_rate_gets_a_stream_with_the_one_it_keeps() -> None:
+    stream = _stream()
+    _handle(stream, [_CONNECTED])
+    messages = _as_it_goes(stream, _slow(100))
+    rates_hz = {text.stream_id: text.sample_rate_hz for text in messages if isinstance(text, SamplesMessage)}
+    assert rates_hz == {"s1": 50.0, "s2": 25.0}
+    places = [(sequence, n_samples) for _, sequence, n_samples in _samples(messages)]
+    assert all(before[0] + before[1] == after[0] for before, after in pairwise(places))
+    assert sum(n_samples for _, n_samples in places) >= 490
+
+
+def test_a_new_connection_may_keep_the_rate_that_the_last_one_did_not() -> None:
+    stream = _stream()
+    _handle(stream, [_CONNECTED])
+    _as_it_goes(stream, _slow(100))
+    messages = _handle(stream, [Connecting("lost"), _CONNECTED, _received(0), _received(5)])
+    assert [message.sample_rate_hz for message in messages if isinstance(message, SamplesMessage)][-1] == 50.0
+
+
+def test_all_packets_of_one_notification_are_taken() -> None:
+    class Joined:
+        def decode(self, notification: bytes) -> list[Packet]:
+            return [decode_packet(notification[:104]), decode_packet(notification[104:])]
+
+    joined = Received(_received(0).payload + _received(5).payload, _NOW_US)
+    assert _samples(_handle(_stream(), [Connected(Joined()), joined])) == [("s1", 0, 10)]

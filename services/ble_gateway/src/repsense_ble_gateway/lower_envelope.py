@@ -30,7 +30,8 @@ _LONGEST_SPAN_US = 8.0 * MICROSECONDS
 _FEW_POINTS = 10
 """So few may lie on a line by chance."""
 _N_PARTS = 5
-"""Of the time, in each of which points should come close to the line if it is one."""
+_BEND_COUNTS = 3
+"""In each part of the time, points come close to a line that is one; how far they stay away counts that much."""
 _LIKELY_SLOPE = 50e-6
 """Two crystals differ by that without surprise; a slope beyond it needs evidence."""
 _BLUR_US = 5_000.0
@@ -167,7 +168,9 @@ class LowerEnvelope:
         bend_us = max(min(heights[start : start + part]) for start in range(0, n_points - part + 1, part)) - lowest
         spread_us = sum(heights) / n_points - lowest
         self._tightness_us = sorted(heights)[n_points // 2] - lowest
-        self.slope_error = (spread_us + 4.0 * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
+        self.slope_error = (
+            (spread_us + _BEND_COUNTS * bend_us + _BLUR_US) / duration_us * (1 + (_FEW_POINTS / n_points) ** 2)
+        )
         likely = max(abs(self.slope), _LIKELY_SLOPE)
         self._tilt = self.slope / (1 + (self.slope_error / 4 / likely) ** 2)
         self._level_us = min(y + (self._tilt + _AGEING) * (now_us - x) for x, y in points)
