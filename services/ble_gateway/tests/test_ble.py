@@ -95,31 +95,37 @@ def _wrist(address: str, **described: object) -> SensorConfiguration:
     return SensorConfiguration.model_validate({"id": "wrist", "address": address, **described})
 
 
+@asynccontextmanager
+async def _listening(
+    sensor: AnySensor | None = None, **described: object
+) -> AsyncIterator[tuple[VirtualRadio, AnySensor, _Listener]]:
+    """A sensor and who listens to it; in the end every sample came once and in order, and nothing is left open."""
+    async with virtual_radio() as air:
+        sensor = await air.add(sensor or RepSenseSensor())
+        listener = _Listener(BleSource(_wrist(sensor.address, **described), _radio(air)))
+        async with listener.listening():
+            yield air, sensor, listener
+        assert listener.numbers == sorted(set(listener.numbers))
+        assert set(listener.numbers) <= set(sensor.sent)
+        assert (air.n_links, air.open_clients, air.n_scans) == (0, [], 0)
+
+
 @pytest.mark.parametrize("kind", SENSORS)
 def test_every_kind_of_sensor_comes_through_whole_and_once(kind: type[AnySensor]) -> None:
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(kind())
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.more(8)
-                await sensor.drop()
-                await listener.more(8)
-            assert listener.numbers == sorted(set(listener.numbers))
-            assert set(listener.numbers) <= set(sensor.sent)
+        async with _listening(kind()) as (_, sensor, listener):
+            await listener.more(8)
+            await sensor.drop()
+            await listener.more(8)
             assert "connection lost, looking for the sensor" in listener.reasons
-            assert (air.n_links, air.open_clients, air.n_scans) == (0, [], 0)
 
     _run(scenario)
 
 
 def test_signal_and_battery_are_told() -> None:
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor(battery_percent=80))
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.until(lambda: Measured(battery_percent=80) in listener.events)
+        async with _listening(RepSenseSensor(battery_percent=80)) as (_, _, listener):
+            await listener.until(lambda: Measured(battery_percent=80) in listener.events)
             assert Measured(rssi_dbm=-50) in listener.events
 
     _run(scenario)
@@ -129,8 +135,7 @@ def test_a_sensor_is_found_by_its_name_too() -> None:
     async def scenario() -> None:
         async with virtual_radio() as air:
             sensor = await air.add(RepSenseSensor())
-            named = SensorConfiguration(id="wrist", ble_name=sensor.name)
-            listener = _Listener(BleSource(named, _radio(air)))
+            listener = _Listener(BleSource(SensorConfiguration(id="wrist", ble_name=sensor.name), _radio(air)))
             async with listener.listening():
                 await listener.more(10)
 
@@ -139,15 +144,10 @@ def test_a_sensor_is_found_by_its_name_too() -> None:
 
 def test_contact_that_is_lost_is_made_again() -> None:
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.more(40)
-                await sensor.vanish(0.5, 0.5)
-                await listener.more(40)
-            assert listener.numbers == sorted(set(listener.numbers))
-            assert (air.n_links, air.open_clients) == (0, [])
+        async with _listening() as (_, sensor, listener):
+            await listener.more(40)
+            await sensor.vanish(0.5, 0.5)
+            await listener.more(40)
 
     _run(scenario)
 
@@ -156,14 +156,11 @@ def test_a_sensor_that_is_connected_and_silent_is_connected_anew(monkeypatch: py
     monkeypatch.setattr(ble_module, "_silence_s", lambda _profile, _rate_hz: 0.5)
 
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.more(20)
-                sensor.silence()
-                await listener.until(lambda: sensor.n_connections == 2)
-                await listener.more(20)
+        async with _listening() as (_, sensor, listener):
+            await listener.more(20)
+            sensor.silence()
+            await listener.until(lambda: sensor.n_connections == 2)
+            await listener.more(20)
             assert any("sent nothing of use" in reason for reason in listener.reasons)
 
     _run(scenario)
@@ -173,16 +170,14 @@ def test_notifications_that_mean_nothing_count_as_silence(monkeypatch: pytest.Mo
     monkeypatch.setattr(ble_module, "_silence_s", lambda _profile, _rate_hz: 0.5)
 
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.more(20)
-                sensor.silence()
-                while sensor.n_connections == 1:
-                    await sensor.notify(sensor.characteristic, b"garbage")
-                    await asyncio.sleep(0.05)
-                await listener.more(20)
+        # It sends nothing by itself.
+        async with _listening(RepSenseSensor(rate_hz=0)) as (_, sensor, listener):
+            await sensor.subscribed(sensor.characteristic)
+            await sensor.send(2)
+            while sensor.n_connections == 1:
+                await sensor.notify(sensor.characteristic, b"garbage")
+                await asyncio.sleep(0.05)
+            assert any("sent nothing of use" in reason for reason in listener.reasons)
 
     _run(scenario)
 
@@ -190,8 +185,8 @@ def test_notifications_that_mean_nothing_count_as_silence(monkeypatch: pytest.Mo
 def test_a_subscription_that_fails_does_not_leave_the_link_up() -> None:
     async def scenario() -> None:
         async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
             air.n_refused_subscriptions = 1
+            sensor = await air.add(RepSenseSensor())
             listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
             async with listener.listening():
                 await listener.more(20)
@@ -254,12 +249,8 @@ def test_a_sensor_of_another_kind_is_told_in_words_and_tried_again(
     monkeypatch.setattr(ble_module, "_UNFIT_PAUSE_S", 0.0)
 
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
-            listener = _Listener(BleSource(_wrist(sensor.address, **described), _radio(air)))
-            async with listener.listening():
-                await listener.until(lambda: sum(words in reason for reason in listener.reasons) > 1)
-            assert (air.n_links, air.open_clients) == (0, [])
+        async with _listening(None, **described) as (_, _, listener):
+            await listener.until(lambda: sum(words in reason for reason in listener.reasons) > 1)
 
     _run(scenario)
 
@@ -268,34 +259,27 @@ def test_bluetooth_that_is_off_is_waited_for(caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.WARNING)
 
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
+        async with _listening() as (air, _, listener):
+            await listener.more(10)
             await air.power_off()
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                await listener.until(lambda: len(listener.reasons) > 1)
-                await air.power_on()
-                await listener.more(10)
+            n_reasons = len(listener.reasons)
+            await listener.until(lambda: len(listener.reasons) > n_reasons + 1)
+            await air.power_on()
+            await listener.more(10)
 
     _run(scenario)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name.startswith("repsense")]
 
 
 def test_many_reconnects_leave_nothing_behind() -> None:
     async def scenario() -> None:
-        async with virtual_radio() as air:
-            sensor = await air.add(RepSenseSensor())
-            listener = _Listener(BleSource(_wrist(sensor.address), _radio(air)))
-            async with listener.listening():
-                for n_connections in range(1, 21):
-                    await sensor.subscribed(sensor.characteristic)
-                    assert sensor.n_connections == n_connections
-                    await listener.more(5)
-                    await sensor.drop()
-                n_tasks = len(asyncio.all_tasks())
-            assert listener.numbers == sorted(set(listener.numbers))
-            assert (air.n_links, air.open_clients, air.n_scans) == (0, [], 0)
-            assert n_tasks < 30
+        async with _listening() as (_, sensor, listener):
+            for n_connections in range(1, 21):
+                await sensor.subscribed(sensor.characteristic)
+                assert sensor.n_connections == n_connections
+                await listener.more(5)
+                await sensor.drop()
+            assert len(asyncio.all_tasks()) < 30
 
     _run(scenario)
 

@@ -58,14 +58,15 @@ def _p99_ms(replay: _Replay) -> float:
     return float(np.percentile(np.abs(replay.error_ms), 99))
 
 
-@pytest.mark.parametrize("tells_time", [False, True], ids=["counts", "tells the time"])
-@pytest.mark.parametrize(("drift_ppm", "wander_ppm"), [(-100, 0), (100, 0), (30, 20)])
+@pytest.mark.parametrize(
+    ("drift_ppm", "wander_ppm", "tells_time"), [(-100, 0, False), (100, 0, True), (30, 20, False), (30, 20, True)]
+)
 @_EVERY_KIND
 def test_sample_times_are_right_in_spite_of_bursts_drift_and_loss(
     link: Link, drift_ppm: float, wander_ppm: float, *, tells_time: bool
 ) -> None:
     link = replace(link, drift_ppm=drift_ppm, wander_ppm=wander_ppm)
-    duration_s = 300 if link.rate_hz == _SINGLE.rate_hz else 1800
+    duration_s = 450 if link.rate_hz == _SINGLE.rate_hz else 1800
     assert _p99_ms(_replay(link, duration_s, tells_time=tells_time)) < 5
 
 
@@ -94,8 +95,9 @@ def test_a_clock_that_wraps_leaves_no_trace() -> None:
     assert np.abs(replay.error_ms[(replay.at_s > 19) & (replay.at_s < 25)]).max() < 1
 
 
-@pytest.mark.parametrize("tells_time", [False, True], ids=["counts", "tells the time"])
-@pytest.mark.parametrize("step_s", [1.0, -1.0, 3600.0, -3600.0, 0.2])
+@pytest.mark.parametrize(
+    ("step_s", "tells_time"), [(1.0, False), (-1.0, True), (3600.0, True), (-3600.0, False), (0.2, True)]
+)
 @_EVERY_KIND
 def test_a_host_whose_clock_is_set_is_followed_within_seconds(link: Link, step_s: float, *, tells_time: bool) -> None:
     replay = _replay(replace(link, drift_ppm=60), 130, tells_time=tells_time, step_s=step_s)
@@ -230,8 +232,3 @@ def test_times_increase_along_the_stream_whatever_the_arrivals(
         times_us += [clock.time_us(sequence + k) for k in range(n_samples)]
         sequence += n_samples
     assert np.diff(times_us).min() >= 9_999
-
-
-def test_a_stream_of_hours_stays_exact() -> None:
-    replay = _replay(replace(_SPARSE, drift_ppm=-100, stall_every_s=0), 3600 * 6)
-    assert np.abs(replay.error_ms[replay.at_s > 3600 * 5]).max() < 5

@@ -10,7 +10,7 @@ both clocks, its slope their drift:
 
 The slope is that of the lower convex hull above the mean of the abscissae: among all lines below the points it comes
 closest to them, the linear programme of Moon, Skelly and Towsley, "Estimation and removal of clock skew from network
-delay measurements" (INFOCOM 1999). The level is that of the points themselves, of which old ones count less.
+delay measurements" (INFOCOM 1999). The level is the highest that is above no point.
 
 Memory is bounded: of each span of time the lowest point is kept, and spans grow with the age of the cloud.
 """
@@ -36,8 +36,6 @@ _LIKELY_SLOPE = 50e-6
 """Two crystals differ by that without surprise; a slope beyond it needs evidence."""
 _BLUR_US = 5_000.0
 """Least width of a lower edge: waiting for the next connection event shifts it by such amounts without a trace."""
-_AGEING = 5e-6
-"""How fast an old point loses its say, as a slope: what a crystal changes within minutes when it gets warm."""
 _LATE_US = 50_000.0
 _LATE_TIGHTNESSES = 4
 _LATE_FOR_US = 5.0 * MICROSECONDS
@@ -140,8 +138,8 @@ class LowerEnvelope:
                 self._late = None
 
     def _shift(self, step_us: float) -> None:
-        """Move the line, and the points from before the step with it: what they say about the slope stays true."""
-        self._points = [(x, y + step_us if x < self._step_at_us else y) for x, y in self._points]
+        """Move the line and all points: what they say about the slope stays true."""
+        self._points = [(x, y + step_us) for x, y in self._points]
         self._level_us += step_us
 
     def _begin_span(self, x_us: float, y_us: float) -> None:
@@ -173,7 +171,7 @@ class LowerEnvelope:
         )
         likely = max(abs(self.slope), _LIKELY_SLOPE)
         self._tilt = self.slope / (1 + (self.slope_error / 4 / likely) ** 2)
-        self._level_us = min(y + (self._tilt + _AGEING) * (now_us - x) for x, y in points)
+        self._level_us = min(y + self._tilt * (now_us - x) for x, y in points)
         self._level_at_us = now_us
 
 
