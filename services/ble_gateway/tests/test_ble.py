@@ -174,12 +174,18 @@ def test_notifications_that_mean_nothing_count_as_silence(monkeypatch: pytest.Mo
         async with _listening(RepSenseSensor(rate_hz=0)) as (_, sensor, listener):
             await sensor.subscribed(sensor.characteristic)
             await sensor.send(2)
-            while sensor.n_connections == 1:
-                await sensor.notify(sensor.characteristic, b"garbage")
-                await asyncio.sleep(0.05)
+            babbling = asyncio.create_task(_babble(sensor))
+            await listener.until(lambda: sensor.n_connections == 2)
+            babbling.cancel()
             assert any("sent nothing of use" in reason for reason in listener.reasons)
 
     _run(scenario)
+
+
+async def _babble(sensor: AnySensor) -> None:
+    while True:
+        await sensor.notify(sensor.characteristic, b"garbage")
+        await asyncio.sleep(0.05)
 
 
 def test_a_subscription_that_fails_does_not_leave_the_link_up() -> None:
@@ -217,7 +223,7 @@ def test_a_sensor_that_is_away_does_not_disturb_another(monkeypatch: pytest.Monk
 
 
 def test_an_adapter_without_a_free_connection_says_so_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ble_module, "_SCAN_S", 1.0)
+    monkeypatch.setattr(ble_module, "_SCAN_S", 5.0)
 
     async def scenario() -> None:
         async with virtual_radio(n_slots=1) as air:

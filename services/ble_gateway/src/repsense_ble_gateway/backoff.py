@@ -35,4 +35,5 @@ class Backoff:
         pause_s = min(self.most_s, self.first_s * 2**self._n_failures) * random.uniform(0.75, 1.0)  # noqa: S311
         self._n_failures += 1
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for((stopping or asyncio.Event()).wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await (stopping or asyncio.Event()).wait()

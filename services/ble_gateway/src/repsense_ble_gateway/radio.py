@@ -115,8 +115,10 @@ class Radio:
                 first.set_result(found)
 
         async with self.scan(on_found):
+            # Not wait_for, which loses a cancellation that comes together with the result (python/cpython#86296).
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(first, timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    return await first
         return None
 
     async def connect(self, device: BLEDevice, on_disconnect: Callable[[], None]) -> BleakClient:
