@@ -222,6 +222,20 @@ def test_a_sensor_that_is_away_does_not_disturb_another(monkeypatch: pytest.Monk
     _run(scenario)
 
 
+def test_a_search_without_success_begins_the_scan_anew_for_the_others() -> None:
+    async def scenario() -> None:
+        async with virtual_radio() as air:
+            radio = _radio(air)
+            async with radio.scan(lambda _: None):
+                before = radio._scanner
+                assert await radio.find(lambda _: False, 0.2) is None
+                assert radio._scanner not in {before, None}
+                assert air.n_scans == 1
+            assert air.n_scans == 0
+
+    _run(scenario)
+
+
 def test_an_adapter_without_a_free_connection_says_so_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ble_module, "_SCAN_S", 5.0)
 

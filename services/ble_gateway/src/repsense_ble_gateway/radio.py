@@ -119,6 +119,9 @@ class Radio:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     return await first
+            # A scan in which nothing is found may have died with the system's Bluetooth service.
+            async with self._scanning:
+                await self._stop_scanning()
         return None
 
     async def connect(self, device: BLEDevice, on_disconnect: Callable[[], None]) -> BleakClient:
@@ -176,10 +179,14 @@ class Radio:
                 scanner = BleakScanner(self._on_advertisement, **self._options(self.scanner_backend))
                 await scanner.start()
                 self._scanner = scanner
-            elif not wanted and self._scanner is not None:
-                scanner, self._scanner = self._scanner, None
-                with contextlib.suppress(BleakError, OSError, EOFError):
-                    await scanner.stop()
+            elif not wanted:
+                await self._stop_scanning()
+
+    async def _stop_scanning(self) -> None:
+        scanner, self._scanner = self._scanner, None
+        if scanner is not None:
+            with contextlib.suppress(BleakError, OSError, EOFError):
+                await scanner.stop()
 
     def _on_advertisement(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         for on_found in list(self._searches):
