@@ -1,6 +1,6 @@
 """Profiles: how to recognise a kind of sensor, how to make it send, and what its notifications mean."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ from repsense.errors import RepSenseError
 from repsense_ble_gateway.configuration import SensorConfiguration
 from repsense_ble_gateway.packets import PacketDecoder
 
-__all__ = ["Advertised", "Link", "Profile", "ProfileError", "Receive"]
+__all__ = ["Advertised", "Link", "Profile", "ProfileError", "Receive", "refuse_options"]
 
 Receive = Callable[[bytes], None]
 """Takes the payload of a notification; called in the event loop."""
@@ -65,7 +65,8 @@ class Profile:
         name: As it is written in the configuration.
         title: For people: which products it is.
         characteristic: A sensor that has this characteristic, by its 128-bit UUID in lower case, is of this kind.
-        recognises: Whether an advertisement is likely to be of this kind.
+        service: One that advertises this service is likely to be; None if none is its own.
+        name_prefixes: Likewise one whose name begins with one of these.
         check: Raises ProfileError, in words, if a sensor of this kind cannot do what is configured.
         decoder: Makes the decoder for one connection.
         start: Makes the connected sensor send: sets rate and ranges, subscribes. What then comes goes to the decoder.
@@ -78,9 +79,31 @@ class Profile:
     name: str
     title: str
     characteristic: str
-    recognises: Callable[[Advertised], bool]
+    service: str | None
+    name_prefixes: tuple[str, ...]
     check: Callable[[SensorConfiguration], None]
     decoder: Callable[[SensorConfiguration], PacketDecoder]
     start: Callable[[Link, SensorConfiguration, Receive], Coroutine[Any, Any, None]]
     sample_rate_hz: Callable[[SensorConfiguration], float | None]
     silence_s: float = 5.0
+
+    def recognises(self, advertised: Advertised) -> bool:
+        """Whether an advertisement is likely to be of this kind."""
+        return self.service in advertised.services or advertised.name.startswith(self.name_prefixes)
+
+
+def refuse_options(configuration: SensorConfiguration, options: Iterable[str], why: str) -> None:
+    """Refuse what a kind of sensor has no use for.
+
+    Args:
+        configuration: Of the sensor.
+        options: The names of the fields.
+        why: In words, as the beginning of a sentence.
+
+    Raises:
+        ProfileError: If one of them is given.
+    """
+    for option in options:
+        if getattr(configuration, option) is not None:
+            msg = f"{why}: leave out {option}"
+            raise ProfileError(msg)

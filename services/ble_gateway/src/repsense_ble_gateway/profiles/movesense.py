@@ -21,24 +21,18 @@ from repsense_ble_gateway.packets.movesense import (
     subscribe_command,
     unsubscribe_command,
 )
-from repsense_ble_gateway.profiles import Advertised, Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive, refuse_options
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["MOVESENSE"]
 
 _START_S = 30.0
 _ANSWER_S = 2.0
-"""For the answer or the first data, whichever comes first; at 13 Hz eight samples come every 0.6 s. Twice this must be
-less than the silence after which a sensor is connected anew."""
-_NAME = "Movesense"
+"""For the answer or the first data, whichever comes first; at 13 Hz eight samples come every 0.6 s."""
 
 
 def _sample_rate_hz(configuration: SensorConfiguration) -> int:
     return int(configuration.rate_hz or SAMPLE_RATE_HZ)
-
-
-def _recognises(advertised: Advertised) -> bool:
-    return SERVICE_UUID in advertised.services or advertised.name.startswith(_NAME)
 
 
 def _check(configuration: SensorConfiguration) -> None:
@@ -47,10 +41,8 @@ def _check(configuration: SensorConfiguration) -> None:
         *others, last = map(str, RATES_HZ)
         msg = f"a Movesense sensor sends {', '.join(others)} or {last} samples per second, not {rate_hz:g}"
         raise ProfileError(msg)
-    for option in ("acceleration_range_g", "angular_rate_range_deg_s"):
-        if getattr(configuration, option) is not None:
-            msg = f"a Movesense sensor sends m/s^2 and deg/s whatever its ranges: leave out {option}"
-            raise ProfileError(msg)
+    options = ("acceleration_range_g", "angular_rate_range_deg_s")
+    refuse_options(configuration, options, "a Movesense sensor sends m/s^2 and deg/s whatever its ranges")
 
 
 async def _start(link: Link, configuration: SensorConfiguration, receive: Receive) -> None:
@@ -101,7 +93,8 @@ MOVESENSE = Profile(
     name="movesense",
     title="Movesense with the GATT SensorData Protocol",
     characteristic=CHARACTERISTIC_UUID,
-    recognises=_recognises,
+    service=SERVICE_UUID,
+    name_prefixes=("Movesense",),
     check=_check,
     decoder=lambda _: MovesenseDecoder(),
     start=_start,

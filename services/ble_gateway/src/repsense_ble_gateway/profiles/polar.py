@@ -32,7 +32,7 @@ from repsense_ble_gateway.packets.polar_control import (
     is_answer,
     is_start_answer,
 )
-from repsense_ble_gateway.profiles import Advertised, Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["POLAR"]
@@ -42,7 +42,6 @@ _START_S = 60.0
 _ANSWER_S = 10.0
 _QUEUED_ANSWERS = 16
 _MAX_PARTS = 16
-_NAME = "Polar "
 _ALREADY_IN_STATE = 6
 _MAX_WHOLE = 0xFFFF
 _OPTIONS: Mapping[tuple[Measurement, Setting], str] = {
@@ -56,10 +55,6 @@ _WORDS: Mapping[Measurement, str] = {
     Measurement.ANGULAR_RATE: "angular rate",
     Measurement.MAGNETIC_FIELD: "magnetic field",
 }
-
-
-def _recognises(advertised: Advertised) -> bool:
-    return SERVICE_UUID in advertised.services or advertised.name.startswith(_NAME)
 
 
 def _check(configuration: SensorConfiguration) -> None:
@@ -192,7 +187,8 @@ POLAR = Profile(
     name="polar",
     title="Polar H10, OH1 and Verity Sense",
     characteristic=CHARACTERISTIC_UUID,
-    recognises=_recognises,
+    service=SERVICE_UUID,
+    name_prefixes=("Polar ",),
     check=_check,
     decoder=lambda configuration: PolarDecoder(int(configuration.rate_hz or SAMPLE_RATE_HZ)),
     start=_start,

@@ -8,7 +8,7 @@ import asyncio
 
 from repsense_ble_gateway.configuration import SensorConfiguration
 from repsense_ble_gateway.packets.prototype import CHARACTERISTIC_UUID, SAMPLE_RATE_HZ, PrototypeDecoder
-from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive, refuse_options
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["PROTOTYPE"]
@@ -27,10 +27,8 @@ def _check(configuration: SensorConfiguration) -> None:
     if _sample_rate_hz(configuration) > _MAX_RATE_HZ:
         msg = f"the prototype can be read {_MAX_RATE_HZ:g} times per second at most: lower rate_hz"
         raise ProfileError(msg)
-    for option in ("acceleration_range_g", "angular_rate_range_deg_s"):
-        if getattr(configuration, option) is not None:
-            msg = f"the prototype's values have a fixed scale: leave out {option}"
-            raise ProfileError(msg)
+    options = ("acceleration_range_g", "angular_rate_range_deg_s")
+    refuse_options(configuration, options, "the prototype's values have a fixed scale")
 
 
 async def _start(link: Link, configuration: SensorConfiguration, receive: Receive) -> None:
@@ -62,7 +60,8 @@ PROTOTYPE = Profile(
     title="the 2018 research prototype",
     characteristic=CHARACTERISTIC_UUID,
     # Its advertisement has nothing of its own.
-    recognises=lambda _: False,
+    service=None,
+    name_prefixes=(),
     check=_check,
     decoder=lambda _: PrototypeDecoder(),
     start=_start,

@@ -2,7 +2,7 @@
 
 from repsense_ble_gateway.configuration import SensorConfiguration
 from repsense_ble_gateway.packets.repsense import CHARACTERISTIC_UUID, SERVICE_UUID, RepSenseDecoder
-from repsense_ble_gateway.profiles import Advertised, Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, Receive, refuse_options
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["REPSENSE"]
@@ -11,15 +11,9 @@ _START_S = 10.0
 """A subscription is one exchange; with a sensor that sleeps between connection events it can take seconds."""
 
 
-def _recognises(advertised: Advertised) -> bool:
-    return SERVICE_UUID in advertised.services
-
-
 def _check(configuration: SensorConfiguration) -> None:
-    for option in ("rate_hz", "acceleration_range_g", "angular_rate_range_deg_s"):
-        if getattr(configuration, option) is not None:
-            msg = f"a RepSense sensor decides on its rate and ranges itself: leave out {option}"
-            raise ProfileError(msg)
+    options = ("rate_hz", "acceleration_range_g", "angular_rate_range_deg_s")
+    refuse_options(configuration, options, "a RepSense sensor decides on its rate and ranges itself")
 
 
 async def _start(link: Link, _: SensorConfiguration, receive: Receive) -> None:
@@ -31,7 +25,8 @@ REPSENSE = Profile(
     name="repsense",
     title="sensors that send RepSense packets",
     characteristic=CHARACTERISTIC_UUID,
-    recognises=_recognises,
+    service=SERVICE_UUID,
+    name_prefixes=(),
     check=_check,
     decoder=lambda _: RepSenseDecoder(),
     start=_start,

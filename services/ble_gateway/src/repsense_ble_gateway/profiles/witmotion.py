@@ -20,7 +20,7 @@ from repsense_ble_gateway.packets.witmotion import (
     WitMotionDecoder,
     rate_command,
 )
-from repsense_ble_gateway.profiles import Advertised, Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["WITMOTION"]
@@ -29,17 +29,12 @@ _START_S = 15.0
 """Two writes and a subscription; each can take seconds with a sensor that is far away."""
 _PAUSE_S = 0.1
 """After each command, as the vendor's own client does."""
-_NAMES = ("WT901", "BWT901")
 _MAX_RANGES = {"acceleration_range_g": 1_000.0, "angular_rate_range_deg_s": 100_000.0}
 """More than any such sensor has; beyond, it is a slip of the pen."""
 
 
 def _sample_rate_hz(configuration: SensorConfiguration) -> float:
     return configuration.rate_hz or SAMPLE_RATE_HZ
-
-
-def _recognises(advertised: Advertised) -> bool:
-    return SERVICE_UUID in advertised.services or advertised.name.startswith(_NAMES)
 
 
 def _check(configuration: SensorConfiguration) -> None:
@@ -78,7 +73,8 @@ WITMOTION = Profile(
     name="witmotion",
     title="WitMotion Bluetooth 5.0 (WT901BLE67, WT901BLECL 5.0, BWT901BLE)",
     characteristic=CHARACTERISTIC_UUID,
-    recognises=_recognises,
+    service=SERVICE_UUID,
+    name_prefixes=("WT901", "BWT901"),
     check=_check,
     decoder=_decoder,
     start=_start,
