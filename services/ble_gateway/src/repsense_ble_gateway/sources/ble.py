@@ -30,8 +30,9 @@ _SCAN_S = 10.0
 """Sensors that save power advertise every one to two seconds."""
 _UNFIT_PAUSE_S = 60.0
 """Until a sensor is tried again that does not do what is asked of it; somebody may have changed it."""
-_START_S = 45.0
-"""Until the first packet, while the profile still speaks with the sensor; it has its own, shorter timeouts."""
+_START_S = 75.0
+"""Until the first packet, while the profile still speaks with the sensor; it has its own, shorter timeouts, Polar's of
+60 s the longest."""
 _SILENT_PERIODS = 10
 """A slow sensor may be silent for longer than its profile says."""
 _BATTERY_INTERVAL_S = 300.0
