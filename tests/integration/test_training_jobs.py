@@ -519,7 +519,7 @@ def test_a_training_survives_a_restart_of_the_database(world: _World) -> None:
 
 
 def test_a_worker_waits_for_the_database_and_makes_the_indexes(world: _World) -> None:
-    world.server.stop()
+    world.server.kill()
     worker = world.worker("me")
     time.sleep(2)
     assert worker.popen.poll() is None
