@@ -55,6 +55,7 @@ async def run_gateway(
         SpoolError: If another gateway uses the same folder.
     """
     outbox = Outbox(Spool(spool_folder), [source.sensor_id for source in sources])
+    streams = [SensorStream(source.sensor_id, gateway_id, source.name, source.simulated) for source in sources]
     for source in sources:
         metrics.show_sensor(source.sensor_id)
         if home_assistant_prefix is not None:
@@ -66,11 +67,12 @@ async def run_gateway(
     async with outbox.running(), asyncio.TaskGroup() as tasks:
         broker = tasks.create_task(BrokerConnection(address, gateway_id, outbox).run(leaving), name="broker")
         sensors = [
-            tasks.create_task(_run_sensor(source, gateway_id, outbox), name=source.sensor_id) for source in sources
+            tasks.create_task(_run_sensor(source, stream, outbox), name=source.sensor_id)
+            for source, stream in zip(sources, streams, strict=True)
         ]
         stopped = tasks.create_task(stopping.wait(), name="stopping")
         delivered = tasks.create_task(_deliver_all(sensors, outbox), name="delivered")
-        shown = tasks.create_task(_show(outbox), name="metrics")
+        shown = tasks.create_task(_show(outbox, streams), name="metrics")
         await asyncio.wait([stopped, delivered], return_when=asyncio.FIRST_COMPLETED)
         for task in (*sensors, stopped, delivered):
             task.cancel()
@@ -90,10 +92,15 @@ async def _deliver_all(sensors: Sequence[asyncio.Task[bool]], outbox: Outbox) ->
     await outbox.emptied()
 
 
-async def _show(outbox: Outbox) -> None:
-    """Keep the metrics of the spool up to date."""
+async def _show(outbox: Outbox, streams: Sequence[SensorStream]) -> None:
+    """Keep the metrics up to date that only grow or are the spool's; what a status says is shown with it."""
     growth = metrics.Growth(metrics.PUBLISHED, metrics.SPOOL_DROPPED, metrics.SPOOL_RESENT)
+    growths = [metrics.sensor_growth(stream.sensor_id) for stream in streams]
     while True:
+        for sensor, stream in zip(growths, streams, strict=True):
+            sensor.follow(
+                stream.n_samples, stream.n_lost, stream.n_bad_packets, stream.n_duplicate_packets, stream.n_reconnects
+            )
         growth.follow(outbox.n_published, outbox.n_dropped, outbox.n_resent)
         metrics.SPOOL_WAITING.set(outbox.n_waiting)
         metrics.SPOOL_UNCONFIRMED.set(outbox.n_unconfirmed)
@@ -102,10 +109,8 @@ async def _show(outbox: Outbox) -> None:
         await asyncio.sleep(_SHOWN_EVERY_S)
 
 
-async def _run_sensor(source: SensorSource, gateway_id: str, outbox: Outbox) -> bool:
+async def _run_sensor(source: SensorSource, stream: SensorStream, outbox: Outbox) -> bool:
     """Publish one sensor's messages; whatever goes wrong stays with this sensor."""
-    stream = SensorStream(source.sensor_id, gateway_id, source.name, source.simulated)
-    growth = metrics.sensor_growth(source.sensor_id)
     shown: tuple[str, str | None] | None = None
 
     def publish(event: Event) -> None:
@@ -117,9 +122,6 @@ async def _run_sensor(source: SensorSource, gateway_id: str, outbox: Outbox) -> 
                 if shown != (shown := (message.state, message.reason)):
                     reason = f" ({message.reason})" if message.reason else ""
                     _LOGGER.info("%s: %s%s", source.sensor_id, message.state, reason)
-        growth.follow(
-            stream.n_samples, stream.n_lost, stream.n_bad_packets, stream.n_duplicate_packets, stream.n_reconnects
-        )
 
     try:
         async with aclosing(source.events()) as events:

@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _DECIMALS = 5
 """Of a value in a message: 0.00001 m/s^2, rad/s or uT is far below every sensor's resolution."""
-_STATUS_INTERVAL_S = 10.0
+_STATUS_INTERVAL_US = 10 * MICROSECONDS
 """How often a sensor's status is brought up to date while nothing but figures change."""
 _RATE_DIGITS = 4
 _LOSS_DECIMALS = 4
@@ -111,8 +111,10 @@ class SensorStream:
     _loss: LossMeter = field(default_factory=LossMeter)
     _rssi_dbm: int | None = None
     _battery_percent: int | None = None
-    _shown: tuple[int, _Figures] | None = None
-    """When a status was last published, and the figures in it."""
+    _shown: _Figures | None = None
+    """What the last status said."""
+    _compare_us: int = 0
+    """When the figures are compared with it again."""
     _truths: list[Moved] = field(default_factory=list)
     """Those that wait for the packet that tells their time."""
 
@@ -257,18 +259,18 @@ class SensorStream:
         )
 
     def _changed_figures(self, now_us: int) -> Iterator[Message]:
-        """A new status, if what it says has changed and the last one is not too new."""
-        if self._stream is None or self._shown is None:
+        """A new status, now and then, if what it says has changed."""
+        if self._stream is None or now_us < self._compare_us:
             return
-        shown_us, shown = self._shown
-        if now_us - shown_us >= _STATUS_INTERVAL_S * MICROSECONDS and self._figures() != shown:
+        self._compare_us = now_us + _STATUS_INTERVAL_US
+        if self._figures() != self._shown:
             yield self._status("online", now_us)
 
     def _status(
         self, state: Literal["connecting", "online", "offline"], now_us: int, reason: str | None = None
     ) -> SensorStatusMessage:
         stream, figures = self._stream, self._figures()
-        self._shown = (now_us, figures)
+        self._shown, self._compare_us = figures, now_us + _STATUS_INTERVAL_US
         return SensorStatusMessage(
             sensor_id=self.sensor_id,
             gateway_id=self.gateway_id,
