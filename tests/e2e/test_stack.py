@@ -96,7 +96,7 @@ def watch_page(url: str, seen: list[str], until: threading.Event) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page()
         page.goto(url)
-        page.wait_for_selector("text=/last sets/i")
+        page.wait_for_selector("text=No sensor yet")
         while not until.is_set():
             text = page.inner_text("body")
             assert "Traceback" not in text
@@ -119,6 +119,8 @@ def replayed(recorded: Recorded, tmp_path_factory: pytest.TempPathFactory) -> It
         page = threading.Thread(target=watch_page, args=(stack.dashboard, seen, over), daemon=True)
         if CHROMIUM is not None:
             page.start()
+            while not seen and page.is_alive():
+                time.sleep(0.05)
         with (
             listening(mqtt_port, all_sensors_topic(SensorTopic.SAMPLES)) as samples,
             listening(mqtt_port, all_sensors_topic(SensorTopic.CLASSIFICATION)) as results,
