@@ -6,7 +6,6 @@ Notifications are encoded beforehand, so that little but the gateway's own work 
 import asyncio
 import itertools
 import sys
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from repsense.broker import BrokerAddress
 from repsense.channels import CHANNELS
+from repsense.timestamps import now_us
 from repsense_ble_gateway.gateway import run_gateway
 from repsense_ble_gateway.packets import Packet, PacketDecoder
 from repsense_ble_gateway.packets.repsense import CLOCK_WRAPS_US, RepSenseDecoder, encode_packet
@@ -60,7 +60,7 @@ class _Source:
         for payload in itertools.cycle(self.payloads):
             await asyncio.sleep(due_s - loop.time())
             due_s += interval_s
-            yield Received(payload, time.time_ns() // 1_000)
+            yield Received(payload, now_us())
 
 
 def main() -> None:

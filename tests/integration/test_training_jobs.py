@@ -19,6 +19,7 @@ from support.servers import ROOT, Server, database
 from repsense.database import Documents, connect_database, ensure_indexes
 from repsense.documents import TRAINING_JOBS, TrainingJobDocument, TrainingJobState
 from repsense.registry import ModelRegistry
+from repsense.timestamps import now_us
 from repsense_inference.errors import InvalidCursorError
 from repsense_inference.paging import Page
 from repsense_inference.repositories.connection import DatabaseConnection
@@ -38,10 +39,6 @@ from repsense_trainer.jobs import (
 _SECOND = 1_000_000
 _T0 = 1_772_384_400 * _SECOND
 _PATIENCE_S = 60.0
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000
 
 
 def _eventually(condition: Callable[[], object]) -> None:
@@ -426,7 +423,7 @@ def test_two_workers_train_a_job_once(world: _World) -> None:
     world.worker("second")
     jobs = [f"job {number}" for number in range(4)]
     for number, job_id in enumerate(jobs):
-        world.add(job_id, model_name=f"quick-{number}", created_us=_now_us())
+        world.add(job_id, model_name=f"quick-{number}", created_us=now_us())
 
     for job_id in jobs:
         assert world.await_state(job_id, "succeeded")["n_attempts"] == 1
@@ -459,7 +456,7 @@ def test_a_worker_that_died_before_it_could_say_so_left_the_jobs_only_version(wo
     first.stop()
     # As if it had died after it had stored the version.
     world.documents[TRAINING_JOBS].update_one(
-        {"_id": "job"}, {"$set": {"state": "running", "lease_until_us": _now_us() - 1, "model_version": None}}
+        {"_id": "job"}, {"$set": {"state": "running", "lease_until_us": now_us() - 1, "model_version": None}}
     )
 
     world.worker("second")
@@ -477,7 +474,7 @@ def test_a_running_job_is_cancelled(world: _World, name: str) -> None:
     training = worker.training()
     assert training is not None
 
-    world.api.cancel("job", _now_us())
+    world.api.cancel("job", now_us())
 
     job = world.await_state("job", "cancelled")
     training.wait(_PATIENCE_S)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from repsense.broker import BrokerAddress
 from repsense.errors import RepSenseError
 from repsense.messages import Message, SamplesMessage, SensorStatusMessage
+from repsense.timestamps import now_us
 from repsense.topics import SensorTopic, sensor_topic
 from repsense_ble_gateway import metrics
 from repsense_ble_gateway.broker_connection import BrokerConnection
@@ -23,7 +23,6 @@ __all__ = ["run_gateway"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_NANOSECONDS_PER_MICROSECOND = 1_000
 _SHOWN_EVERY_S = 1.0
 _FAREWELL_S = 4.0
 """Half of it is the connection's own time for delivering the rest."""
@@ -115,7 +114,7 @@ async def _run_sensor(source: SensorSource, stream: SensorStream, outbox: Outbox
 
     def publish(event: Event) -> None:
         nonlocal shown
-        for message in stream.handle(event, time.time_ns() // _NANOSECONDS_PER_MICROSECOND):
+        for message in stream.handle(event, now_us()):
             outbox.put(_outgoing(source.sensor_id, message))
             if isinstance(message, SensorStatusMessage):
                 metrics.show_status(message)

@@ -21,6 +21,7 @@ from itertools import count
 from typing import TypeVar
 
 from repsense.messages import StoredMessage
+from repsense.timestamps import MICROSECONDS, now_us
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_ble_gateway.lane import Lane, LaneRules
 from repsense_ble_gateway.spool import ALL_KEYS, Changes, NewMessage, Place, Spool, SpooledMessage, Written
@@ -29,8 +30,6 @@ __all__ = ["Outbox", "OutboxRules", "Outgoing"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_US_PER_S = 1_000_000
-_NS_PER_US = 1_000
 _TRANSACTION = 1_000
 """Messages: so many are written in some 100 ms; what else waits for the disk should not wait longer."""
 _READ_AT_ONCE = 1_000
@@ -124,7 +123,7 @@ class Outbox:
         self._clock = clock
         # Not the system's clock: where there is no battery it jumps once the network is there, and what is kept would
         # be too old at once.
-        self._epoch_us = time.time_ns() // _NS_PER_US - round(clock() * _US_PER_S)
+        self._epoch_us = now_us() - round(clock() * MICROSECONDS)
         self._lanes = {sensor_id: self._new_lane() for sensor_id in sensor_ids}
         self._sides: dict[str, _Side] = {}
         self._turns: dict[str, None] = {}
@@ -188,8 +187,8 @@ class Outbox:
         """Age of the oldest message that the broker has not acknowledged, seconds; 0 if there is none."""
         times_us = [lane.oldest_waiting_us for lane in self._lanes.values()]
         times_us += [created_us for _, created_us in (*self._writing, *list(self._arrived)[:1])]
-        now_us = self._now_us()
-        return max((now_us - time_us for time_us in times_us if time_us is not None), default=0) / _US_PER_S
+        present_us = self._now_us()
+        return max((present_us - time_us for time_us in times_us if time_us is not None), default=0) / MICROSECONDS
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -280,7 +279,7 @@ class Outbox:
         return Lane(self._rules.lanes, self._clock(), acknowledged_key, n_messages, n_waiting)
 
     def _now_us(self) -> int:
-        return self._epoch_us + round(self._clock() * _US_PER_S)
+        return self._epoch_us + round(self._clock() * MICROSECONDS)
 
     def _check_emptied(self) -> None:
         # Counting costs more than a message does where there are hundreds of sensors.

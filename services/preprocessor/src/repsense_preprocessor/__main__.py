@@ -16,7 +16,7 @@ from repsense.classifiers.following import ModelFollower
 from repsense.database import connect_database
 from repsense.errors import RepSenseError
 from repsense.patience import StoppedError
-from repsense.timestamps import MICROSECONDS
+from repsense.timestamps import now_us
 from repsense.topics import SensorTopic, all_sensors_topic
 from repsense_preprocessor.broker import BrokerSession
 from repsense_preprocessor.pipeline import Pipeline, PipelineRules
@@ -67,7 +67,7 @@ def _run(settings: Settings, stop: Event) -> None:
             manifest.window_s,
             manifest.sample_rate_hz,
         )
-        retry_while_away(stop, "database", lambda: store.prepare(manifest, round(time.time() * MICROSECONDS)))
+        retry_while_away(stop, "database", lambda: store.prepare(manifest, now_us()))
         rules = PipelineRules(sets=SetRules(max_pause_s=settings.set_max_pause_s))
         pipeline = Pipeline(manifest, PatientHistory(store, stop), rules, time.monotonic())
         broker = BrokerSession(address, settings.mqtt_client_id, all_sensors_topic(SensorTopic.SAMPLES))

@@ -28,7 +28,7 @@ from repsense.errors import ClassifierUnavailableError, MessageError, ModelVersi
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage, StoredMessage
 from repsense.patience import StoppedError, first_line
-from repsense.timestamps import MICROSECONDS
+from repsense.timestamps import MICROSECONDS, now_us
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_preprocessor import metrics
 from repsense_preprocessor.broker import Received
@@ -262,8 +262,8 @@ class Service:
         self._pipeline.leave(outcome)
         retry_while_away(stop, "database", lambda: self._store.write(outcome))
         manifest, before = chosen.manifest, self._classifier
-        now_us = round(time.time() * MICROSECONDS)
-        retry_while_away(stop, "database", lambda: self._store.prepare(manifest, now_us))
+        used_us = now_us()
+        retry_while_away(stop, "database", lambda: self._store.prepare(manifest, used_us))
         self._pipeline = self._pipeline.successor(manifest, time.monotonic())
         if chosen is before:
             return
@@ -301,7 +301,7 @@ class Service:
         if time.monotonic() - self._expired_s < _EXPIRY_INTERVAL_S:
             return
         self._expired_s = time.monotonic()
-        before_us = round((time.time() - self._retention_s) * MICROSECONDS)
+        before_us = now_us() - round(self._retention_s * MICROSECONDS)
         n_expired = retry_while_away(stop, "database", lambda: self._store.expire_samples(before_us))
         if n_expired:
             _LOGGER.info("deleted %d expired chunks of samples", n_expired)

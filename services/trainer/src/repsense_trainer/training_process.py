@@ -6,7 +6,6 @@ Its worker has claimed the job, keeps the claim, and passes on what is written h
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Thread
@@ -22,6 +21,7 @@ from repsense.patience import retry_while_away
 from repsense.recordings import Recording
 from repsense.recordings.stored import find_recordings
 from repsense.registry import ModelRegistry
+from repsense.timestamps import now_us
 from repsense.training import RecordingSelection, TrainingConfiguration
 from repsense_trainer.errors import DatasetError, TrainingCancelledError
 from repsense_trainer.job_progress import JobProgress, check_held
@@ -89,7 +89,7 @@ def run_training(claim: Claim, settings: WorkerSettings, steps: Steps) -> None:
         _LOGGER.warning("the job is not this worker's any more")
         return
     registry = JobRegistry(
-        settings.models_dir, claim.job_id, lambda: check_held(patiently(lambda: queue.renew(claim, (), _now_us())))
+        settings.models_dir, claim.job_id, lambda: check_held(patiently(lambda: queue.renew(claim, (), now_us())))
     )
     progress = JobProgress(partial(queue.report, claim))
 
@@ -109,7 +109,7 @@ def run_training(claim: Claim, settings: WorkerSettings, steps: Steps) -> None:
         check_held(patiently(lambda: queue.store_version(claim, version)))
 
     outcome = _outcome(job, registry, train, store)
-    patiently(lambda: queue.finish(claim, outcome, _now_us()))
+    patiently(lambda: queue.finish(claim, outcome, now_us()))
 
 
 def _outcome(
@@ -150,7 +150,3 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

@@ -17,6 +17,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from repsense.patience import StoppedError, first_line, retry_while_away
+from repsense.timestamps import now_us
 from repsense_trainer.child import Child
 from repsense_trainer.jobs import Cancelled, Claim, ClaimState, Failed, Outcome
 
@@ -91,7 +92,7 @@ class Worker:
         """Work until told to stop; a training under way is then ended and its job given back."""
         try:
             while not stop.is_set():
-                claim = retry_while_away(stop, "database", lambda: self._queue.claim(self._worker_id, _now_us()))
+                claim = retry_while_away(stop, "database", lambda: self._queue.claim(self._worker_id, now_us()))
                 if claim is None:
                     stop.wait(_POLL_S)
                 else:
@@ -134,7 +135,7 @@ class Worker:
             lines += [] if lines else child.take_lines()
             try:
                 with pymongo.timeout(_RENEWAL_TIMEOUT_S):
-                    state = self._queue.renew(claim, lines, _now_us())
+                    state = self._queue.renew(claim, lines, now_us())
             except PyMongoError as error:
                 if not is_away:
                     _LOGGER.warning("the database is away, the training goes on meanwhile: %s", first_line(error))
@@ -153,7 +154,7 @@ class Worker:
     def _end(self, claim: Claim, outcome: Cancelled | Failed, lines: Sequence[str], stop: Event) -> None:
         """Store the end of a job, if the claim still holds."""
         retry_while_away(stop, "database", lambda: self._queue.append_log(claim, lines))
-        if not retry_while_away(stop, "database", lambda: self._queue.finish(claim, outcome, _now_us())):
+        if not retry_while_away(stop, "database", lambda: self._queue.finish(claim, outcome, now_us())):
             _LOGGER.info("job %s: done, or another worker's", claim.job_id)
         elif isinstance(outcome, Failed):
             _LOGGER.warning("job %s: %s", claim.job_id, outcome.reason)
@@ -168,7 +169,3 @@ class Worker:
             _LOGGER.warning("job %s: could not be given back, its claim expires: %s", claim.job_id, first_line(error))
         else:
             _LOGGER.info("job %s: given back", claim.job_id)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from repsense.timestamps import MICROSECONDS
 from repsense_ble_gateway.packets import PacketError
 
 __all__ = ["FrameTimes", "Merger", "Timed"]
@@ -71,7 +72,7 @@ class FrameTimes:
             last_us: The frame's own time.
             n_samples: How many samples it has.
         """
-        nominal_us = 1e6 / self.rate_hz
+        nominal_us = MICROSECONDS / self.rate_hz
         if self._last_us is not None:
             apparent_us = (last_us - self._last_us) / n_samples
             if self._is_plausible(apparent_us, nominal_us):

@@ -48,6 +48,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsense.channels import ACCELERATION, ANGULAR_RATE, MAGNETIC_FIELD, Channel
+from repsense.timestamps import MICROSECONDS
 from repsense_ble_gateway.packets import STANDARD_GRAVITY_M_S2, Packet, PacketError
 from repsense_ble_gateway.packets.merging import FrameTimes, Merger, Timed
 from repsense_ble_gateway.packets.polar_control import (
@@ -342,7 +343,7 @@ class PolarDecoder:
             slowest_hz = min(
                 self._stream(measurement).rate_hz for measurement in (Measurement.ACCELERATION, *followers)
             )
-            self._merger = Merger(len(followers), _PATIENCE_SAMPLES * 1e6 / slowest_hz)
+            self._merger = Merger(len(followers), _PATIENCE_SAMPLES * MICROSECONDS / slowest_hz)
         if frame.measurement is Measurement.ACCELERATION:
             self._merger.lead(self._timed(frame))
         elif frame.measurement in followers:

@@ -13,6 +13,7 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakError
 
+from repsense.timestamps import now_us
 from repsense_ble_gateway.backoff import Backoff
 from repsense_ble_gateway.configuration import SensorConfiguration
 from repsense_ble_gateway.mounting import MountedDecoder
@@ -39,7 +40,6 @@ _BATTERY_INTERVAL_S = 300.0
 _BATTERY_LEVEL = "00002a19-0000-1000-8000-00805f9b34fb"
 """Of Bluetooth's Battery Service: one byte, percent (GATT Specification Supplement)."""
 _QUEUED_NOTIFICATIONS = 1_000
-_NANOSECONDS_PER_MICROSECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class BleSource:
         items: asyncio.Queue[_Item] = asyncio.Queue(_QUEUED_NOTIFICATIONS)
 
         def receive(payload: bytes) -> None:
-            _put(items, Received(payload, time.time_ns() // _NANOSECONDS_PER_MICROSECOND))
+            _put(items, Received(payload, now_us()))
 
         async with connected(self.radio, self.sensor, lambda: _put(items, None)) as (found, client):
             link = BleakLink(client)

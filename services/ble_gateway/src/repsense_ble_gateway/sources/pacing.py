@@ -1,15 +1,12 @@
 """Sending made-up notifications at the moments when a radio would deliver them."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Self
 
-from repsense.timestamps import MICROSECONDS
+from repsense.timestamps import MICROSECONDS, now_us
 
 __all__ = ["Pace"]
-
-_NANOSECONDS_PER_MICROSECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,7 @@ class Pace:
                 begin in the past so as not to end in the future.
         """
         head_start_s = max(0.0, duration_s - duration_s / speed)
-        now_us = time.time_ns() // _NANOSECONDS_PER_MICROSECOND
-        return cls(speed, now_us - round(head_start_s * MICROSECONDS), asyncio.get_running_loop().time())
+        return cls(speed, now_us() - round(head_start_s * MICROSECONDS), asyncio.get_running_loop().time())
 
     async def wait_until(self, time_s: float) -> int:
         """Sleep until the source's time; return what a host's clock shows then, microseconds since 1970."""

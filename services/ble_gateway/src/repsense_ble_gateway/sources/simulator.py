@@ -1,6 +1,5 @@
 """A simulated person's sensor: RepSense packets as a radio would deliver them, and the truth beside."""
 
-import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from repsense.channels import CHANNELS
 from repsense.labels import Label
-from repsense.timestamps import MICROSECONDS
+from repsense.timestamps import MICROSECONDS, now_us
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.repsense import (
     CLOCK_WRAPS_US,
@@ -26,7 +25,6 @@ _LATENCY_S = 0.008
 """From sample to host at best, as measured with BlueZ at a short connection interval."""
 DEFAULT_JITTER_S = 0.012
 """Mean of the waiting for the next connection event and for retransmissions."""
-_NANOSECONDS_PER_MICROSECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class SimulatorSource:
             arrival_s = max(arrival_s, last_sample_s + _LATENCY_S + radio.exponential(self.jitter_s))
             await pace.wait_until(arrival_s)
             if radio.random() >= self.loss:
-                yield Received(encode_packet(event), time.time_ns() // _NANOSECONDS_PER_MICROSECOND)
+                yield Received(encode_packet(event), now_us())
 
 
 def simulated_packets(person: Person, sample_rate_hz: float) -> Iterator[Packet | Moved]:

@@ -1,13 +1,13 @@
 """`/v1/training-jobs`: trainings that somebody asked for, and what becomes of them."""
 
 import hashlib
-import time
 import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from repsense.documents import TrainingJobDocument, TrainingJobState
+from repsense.timestamps import now_us
 from repsense_inference.dependencies import CursorQuery, LimitQuery, Parts, PartsDependency
 from repsense_inference.problems import ProblemError, not_found, problem_responses
 from repsense_inference.schemas import TrainingJob, TrainingJobPage, TrainingJobRequest, TrainingLog
@@ -77,7 +77,7 @@ def cancel_training_job(job_id: _JobIdPath, parts: PartsDependency) -> TrainingJ
 
     It may be repeated. A running job that ends before its worker notices ends as it would have ended.
     """
-    job = _found(job_id, parts.training_jobs.cancel(job_id, _now_us()))
+    job = _found(job_id, parts.training_jobs.cancel(job_id, now_us()))
     if job["state"] in {"succeeded", "failed"}:
         detail = f"the training job {job_id!r} has {job['state']} already"
         raise ProblemError(409, "training-job-ended", "Training job has ended", detail)
@@ -94,7 +94,7 @@ def _document(request: TrainingJobRequest, idempotency_key: str | None) -> Train
         selection=request.selection.model_dump_json(),
         configuration=request.configuration.model_dump_json(),
         promote=request.promote,
-        created_us=_now_us(),
+        created_us=now_us(),
         started_us=None,
         ended_us=None,
         worker_id=None,
@@ -118,7 +118,3 @@ def _found(job_id: str, job: TrainingJobDocument | None) -> TrainingJobDocument:
     if job is None:
         raise not_found(job_id, "training job")
     return job
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000
