@@ -11,7 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from repsense.labels import Label
 from repsense.messages import ClassificationMessage, GatewayStatusMessage, Message, RunningSet, SensorStatusMessage
 from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
-from repsense_ble_gateway.home_assistant import discovery_messages, removal_messages
+from repsense_ble_gateway.home_assistant import discovery_message
 
 _NOW = datetime(2026, 3, 1, 17, tzinfo=UTC)
 _STATUS = sensor_topic("left-wrist", SensorTopic.STATUS)
@@ -88,7 +88,7 @@ class _HomeAssistant:
 
 
 def _described(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON comes
-    ((_, payload),) = discovery_messages("left-wrist", "Left wrist", "kitchen-pi", **options)
+    _, payload = discovery_message("left-wrist", "Left wrist", "kitchen-pi", **options)
     return cast("dict[str, Any]", json.loads(payload))
 
 
@@ -122,7 +122,7 @@ def _classification(label: Label | None, **changes: object) -> bytes:
 def home() -> _HomeAssistant:
     """Knows the sensor, which is connected."""
     home = _HomeAssistant()
-    ((_, payload),) = discovery_messages("left-wrist", "Left wrist", "kitchen-pi")
+    _, payload = discovery_message("left-wrist", "Left wrist", "kitchen-pi")
     home.discover(payload)
     home.receive(_GATEWAY, _gateway())
     home.receive(_STATUS, _status())
@@ -130,7 +130,7 @@ def home() -> _HomeAssistant:
 
 
 def test_a_sensor_is_one_device_under_a_topic_of_its_own() -> None:
-    ((topic, payload),) = discovery_messages("left-wrist", "Handgelenk (links), ü", "kitchen-pi", model="WitMotion")
+    topic, payload = discovery_message("left-wrist", "Handgelenk (links), ü", "kitchen-pi")
     described = json.loads(payload)
 
     assert topic == "homeassistant/device/repsense-left-wrist/config"
@@ -138,13 +138,12 @@ def test_a_sensor_is_one_device_under_a_topic_of_its_own() -> None:
         "identifiers": ["repsense_left-wrist"],
         "name": "Handgelenk (links), ü",
         "manufacturer": "RepSense",
-        "model": "WitMotion",
     }
     assert described["origin"]["name"] == "RepSense"
 
 
 def test_another_prefix_moves_the_description_and_nothing_else() -> None:
-    ((topic, payload),) = discovery_messages("left-wrist", "Left wrist", "kitchen-pi", prefix="gym")
+    topic, payload = discovery_message("left-wrist", "Left wrist", "kitchen-pi", prefix="gym")
 
     assert topic == "gym/device/repsense-left-wrist/config"
     assert json.loads(payload) == _described()
@@ -152,7 +151,7 @@ def test_another_prefix_moves_the_description_and_nothing_else() -> None:
 
 def test_entities_have_ids_that_do_not_depend_on_the_name() -> None:
     described = _described()
-    ((_, renamed),) = discovery_messages("left-wrist", "Other", "kitchen-pi")
+    _, renamed = discovery_message("left-wrist", "Other", "kitchen-pi")
 
     ids = {key: (entity["unique_id"], entity["default_entity_id"]) for key, entity in described["components"].items()}
 
@@ -163,7 +162,7 @@ def test_entities_have_ids_that_do_not_depend_on_the_name() -> None:
 
 
 def test_two_sensors_share_no_id() -> None:
-    ((_, other),) = discovery_messages("right-wrist", "Left wrist", "kitchen-pi")
+    _, other = discovery_message("right-wrist", "Left wrist", "kitchen-pi")
 
     left, right = (
         {entity[key] for entity in described["components"].values() for key in ("unique_id", "default_entity_id")}
@@ -204,7 +203,7 @@ def test_the_activity_is_no_diagnostic_and_expires() -> None:
 
 def test_nothing_is_available_before_anything_was_heard() -> None:
     home = _HomeAssistant()
-    ((_, payload),) = discovery_messages("left-wrist", "Left wrist", "kitchen-pi")
+    _, payload = discovery_message("left-wrist", "Left wrist", "kitchen-pi")
     home.discover(payload)
 
     assert home.states() == {"unavailable"}
@@ -332,16 +331,8 @@ def test_the_status_of_an_older_gateway_leaves_what_it_lacks_unknown(home: _Home
     assert {home.state(key) for key in ("sample_rate", "loss", "signal_strength", "battery")} == {"unknown"}
 
 
-def test_a_removal_is_empty_and_goes_where_the_description_went() -> None:
-    for prefix in ("homeassistant", "gym"):
-        described = discovery_messages("left-wrist", "Left wrist", "kitchen-pi", prefix=prefix)
-        removed = removal_messages("left-wrist", prefix=prefix)
-
-        assert removed == [(topic, b"") for topic, _ in described]
-
-
 def test_an_id_that_is_unsafe_in_a_topic_is_refused() -> None:
     with pytest.raises(ValueError, match="lower-case letters"):
-        discovery_messages("Left wrist", "Left wrist", "kitchen-pi")
+        discovery_message("Left wrist", "Left wrist", "kitchen-pi")
     with pytest.raises(ValueError, match="cannot begin a topic"):
-        removal_messages("left-wrist", prefix="home/#")
+        discovery_message("left-wrist", "Left wrist", "kitchen-pi", prefix="home/#")

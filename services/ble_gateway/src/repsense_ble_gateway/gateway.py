@@ -13,7 +13,7 @@ from repsense.timestamps import now_us
 from repsense.topics import SensorTopic, sensor_topic
 from repsense_ble_gateway import metrics
 from repsense_ble_gateway.broker_connection import BrokerConnection
-from repsense_ble_gateway.home_assistant import discovery_messages
+from repsense_ble_gateway.home_assistant import discovery_message
 from repsense_ble_gateway.outbox import Outbox, Outgoing
 from repsense_ble_gateway.sensor_stream import SensorStream
 from repsense_ble_gateway.sources import Disconnected, Event, SensorSource
@@ -58,10 +58,8 @@ async def run_gateway(
     for source in sources:
         metrics.show_sensor(source.sensor_id)
         if home_assistant_prefix is not None:
-            for topic, payload in discovery_messages(
-                source.sensor_id, source.name, gateway_id, prefix=home_assistant_prefix
-            ):
-                outbox.put(Outgoing(topic, payload, retain=True))
+            topic, payload = discovery_message(source.sensor_id, source.name, gateway_id, prefix=home_assistant_prefix)
+            outbox.put(Outgoing(topic, payload, retain=True))
     leaving = asyncio.Event()
     async with outbox.running(), asyncio.TaskGroup() as tasks:
         broker = tasks.create_task(BrokerConnection(address, gateway_id, outbox).run(leaving), name="broker")

@@ -23,7 +23,7 @@ from repsense.topics import (
     sensor_topic,
 )
 
-__all__ = ["discovery_messages", "removal_messages"]
+__all__ = ["discovery_message"]
 
 _Object = dict[str, object]
 
@@ -49,25 +49,19 @@ _INCORRECT = (
 _LOSS_PERCENT = "{{ (value_json.loss * 100) | round(2) if value_json.loss is number else none }}"
 
 
-def discovery_messages(
-    sensor_id: str,
-    name: str,
-    gateway_id: str,
-    *,
-    model: str | None = None,
-    prefix: str = HOME_ASSISTANT_PREFIX,
-) -> list[tuple[str, bytes]]:
+def discovery_message(
+    sensor_id: str, name: str, gateway_id: str, *, prefix: str = HOME_ASSISTANT_PREFIX
+) -> tuple[str, bytes]:
     """Describe a sensor.
 
     Args:
         sensor_id: Its id; it makes the entities' ids, which survive a change of the name.
         name: What to call it on a screen.
         gateway_id: Of the gateway that it is connected to.
-        model: What kind of sensor it is, in words.
         prefix: Where Home Assistant looks for devices.
 
     Returns:
-        Topics and payloads, to be published retained.
+        Topic and payload, to be published retained.
 
     Raises:
         ValueError: If an id or the prefix would not be safe in a topic.
@@ -76,30 +70,13 @@ def discovery_messages(
     sensor = _availability(sensor_topic(sensor_id, SensorTopic.STATUS))
     components = [*_activity(sensor_id), _connection(sensor_id, gateway), *_quality(sensor_id)]
     payload: _Object = {
-        "device": _device(sensor_id, name, model),
+        "device": {"identifiers": [f"repsense_{sensor_id}"], "name": name, "manufacturer": "RepSense"},
         "origin": {"name": "RepSense", "sw_version": version("repsense-ble-gateway")},
         "availability": [gateway, sensor],
         "availability_mode": "all",
         "components": dict(components),
     }
-    return [(home_assistant_topic(sensor_id, prefix), json.dumps(payload, ensure_ascii=False).encode())]
-
-
-def removal_messages(sensor_id: str, *, prefix: str = HOME_ASSISTANT_PREFIX) -> list[tuple[str, bytes]]:
-    """Take a sensor out of Home Assistant again, with all its entities.
-
-    Returns:
-        Topics and empty payloads, to be published retained: that also makes the broker forget the description.
-
-    Raises:
-        ValueError: If the id or the prefix would not be safe in a topic.
-    """
-    return [(home_assistant_topic(sensor_id, prefix), b"")]
-
-
-def _device(sensor_id: str, name: str, model: str | None) -> _Object:
-    device: _Object = {"identifiers": [f"repsense_{sensor_id}"], "name": name, "manufacturer": "RepSense"}
-    return device if model is None else device | {"model": model}
+    return home_assistant_topic(sensor_id, prefix), json.dumps(payload, ensure_ascii=False).encode()
 
 
 def _availability(topic: str) -> _Object:
