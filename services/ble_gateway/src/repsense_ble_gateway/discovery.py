@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from bleak import BleakClient
@@ -56,7 +56,7 @@ class _Tally:
     n_samples: int = 0
     n_notifications: int = 0
     problem: str | None = None
-    n_in_all: int = field(default=0)
+    n_in_all: int = 0
 
     def receive(self, payload: bytes) -> None:
         self.n_notifications += 1

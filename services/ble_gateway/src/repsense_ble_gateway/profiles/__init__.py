@@ -8,7 +8,7 @@ from repsense.errors import RepSenseError
 from repsense_ble_gateway.configuration import SensorConfiguration
 from repsense_ble_gateway.packets import PacketDecoder
 
-__all__ = ["Advertised", "Link", "Profile", "ProfileError", "Receive", "refuse_options"]
+__all__ = ["Advertised", "Link", "Profile", "ProfileError", "Receive", "refuse_options", "refuse_other_rates"]
 
 Receive = Callable[[bytes], None]
 """Takes the payload of a notification; called in the event loop."""
@@ -107,3 +107,21 @@ def refuse_options(configuration: SensorConfiguration, options: Iterable[str], w
         if getattr(configuration, option) is not None:
             msg = f"{why}: leave out {option}"
             raise ProfileError(msg)
+
+
+def refuse_other_rates(rate_hz: float, known: Iterable[float], kind: str) -> None:
+    """Refuse a rate that a kind of sensor does not have.
+
+    Args:
+        rate_hz: What is asked for.
+        known: The rates that there are.
+        kind: In words, as the beginning of a sentence.
+
+    Raises:
+        ProfileError: If it is none of them.
+    """
+    rates = list(known)
+    if rate_hz not in rates:
+        *others, last = (f"{rate:g}" for rate in rates)
+        msg = f"{kind} sends {', '.join(others)} or {last} samples per second, not {rate_hz:g}"
+        raise ProfileError(msg)

@@ -21,7 +21,7 @@ from repsense_ble_gateway.packets.movesense import (
     subscribe_command,
     unsubscribe_command,
 )
-from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive, refuse_options
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive, refuse_options, refuse_other_rates
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["MOVESENSE"]
@@ -36,11 +36,7 @@ def _sample_rate_hz(configuration: SensorConfiguration) -> int:
 
 
 def _check(configuration: SensorConfiguration) -> None:
-    rate_hz = configuration.rate_hz
-    if rate_hz is not None and rate_hz not in RATES_HZ:
-        *others, last = map(str, RATES_HZ)
-        msg = f"a Movesense sensor sends {', '.join(others)} or {last} samples per second, not {rate_hz:g}"
-        raise ProfileError(msg)
+    refuse_other_rates(configuration.rate_hz or SAMPLE_RATE_HZ, RATES_HZ, "a Movesense sensor")
     options = ("acceleration_range_g", "angular_rate_range_deg_s")
     refuse_options(configuration, options, "a Movesense sensor sends m/s^2 and deg/s whatever its ranges")
 

@@ -20,7 +20,7 @@ from repsense_ble_gateway.packets.witmotion import (
     WitMotionDecoder,
     rate_command,
 )
-from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive
+from repsense_ble_gateway.profiles import Link, Profile, ProfileError, Receive, refuse_other_rates
 from repsense_ble_gateway.profiles.patience import patience
 
 __all__ = ["WITMOTION"]
@@ -38,11 +38,7 @@ def _sample_rate_hz(configuration: SensorConfiguration) -> float:
 
 
 def _check(configuration: SensorConfiguration) -> None:
-    rate_hz = _sample_rate_hz(configuration)
-    if rate_hz not in RATE_CODES:
-        *others, last = (f"{known:g}" for known in RATE_CODES)
-        msg = f"a WitMotion sensor sends {', '.join(others)} or {last} samples per second, not {rate_hz:g}"
-        raise ProfileError(msg)
+    refuse_other_rates(_sample_rate_hz(configuration), RATE_CODES, "a WitMotion sensor")
     for option, limit in _MAX_RANGES.items():
         if (getattr(configuration, option) or 0) > limit:
             msg = f"{option} is the range of the WitMotion sensor's model, which is not more than {limit:g}"
