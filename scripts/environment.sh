@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 kind=$1
 python=${2:-python3}
 lock=requirements.txt
-members="packages/repsense services/ble_gateway services/preprocessor services/inference services/dashboard services/trainer"
+members="packages/repsense services/ble_gateway services/preprocessor services/inference services/dashboard services/trainer services/admin"
 if [ "$kind" = dev ]; then
   lock=requirements-dev.txt
 fi
