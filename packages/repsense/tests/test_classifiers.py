@@ -63,6 +63,14 @@ def test_a_directory_without_a_version_is_refused(tmp_path: Path) -> None:
         open_classifier(f"onnx:{tmp_path}")
 
 
+def test_a_directory_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"cannot read .*: File name too long"):
+        open_classifier(f"onnx:{tmp_path / ('x' * 300)}")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ManifestError, match="no model in"):
+        open_classifier(f"onnx:{tmp_path / 'file'}")
+
+
 def test_a_broken_network_or_manifest_is_refused(tmp_path: Path) -> None:
     write_mean_model(tmp_path / "mean")
     version_directory = latest_version(tmp_path / "mean")

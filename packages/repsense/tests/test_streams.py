@@ -121,6 +121,23 @@ def test_a_stream_may_begin_anywhere() -> None:
     assert spans(reassembler().push(run(1_000, 1_010), now_s=0)) == [(1_000, 1_010)]
 
 
+def test_the_beginning_is_waited_for_where_it_may_still_come() -> None:
+    # arrives         |10--20|  |0--10|
+    # comes                     |0--10|10--20|
+    stream = StreamReassembler(RATE_HZ, reorder_s=0.5, first=0)
+
+    assert stream.push(run(10, 20), now_s=0) == []
+    assert spans(stream.push(run(0, 10), now_s=0.4)) == [(0, 10), (10, 20)]
+
+
+def test_what_does_not_come_before_the_beginning_is_not_lost() -> None:
+    stream = StreamReassembler(RATE_HZ, reorder_s=0.5, first=0)
+    stream.push(run(1_000, 1_010), now_s=0)
+
+    assert spans(stream.push(run(1_020, 1_030, n_lost_before=10), now_s=0.5)) == [(1_000, 1_010), (1_020, 1_030)]
+    assert stream.n_lost == 10
+
+
 @given(
     kept=st.sets(st.integers(1, 40), max_size=40),
     doubled=st.lists(st.integers(0, 40), max_size=10),

@@ -4,7 +4,9 @@ from repsense.topics import (
     SensorTopic,
     Topic,
     all_gateways_topic,
+    all_partitions_topic,
     all_sensors_topic,
+    any_partition_topic,
     gateway_status_topic,
     home_assistant_topic,
     parse_topic,
@@ -23,6 +25,8 @@ def test_topics_are_those_of_the_design() -> None:
     assert all_sensors_topic(SensorTopic.CLASSIFICATION) == "repsense/v1/sensors/+/classification"
     assert all_gateways_topic() == "repsense/v1/gateways/+/status"
     assert home_assistant_topic("left-wrist") == "homeassistant/device/repsense-left-wrist/config"
+    assert all_partitions_topic() == "repsense/v1/partitions/+/sensors/+/samples"
+    assert any_partition_topic("a1") == "repsense/v1/partitions/+/sensors/a1/samples"
     assert home_assistant_topic("a1", "gym/ha_2") == "gym/ha_2/device/repsense-a1/config"
 
 

@@ -6,37 +6,62 @@ changes nothing.
 Two facts about nx-27017 0.8.1, the embedded database of the native mode, shape this schema. A filter on one indexed
 field uses the index; one on two fields, or on a range of `_id`, scans. Hence `sensor_key`, a sensor's id and a time
 in one string, which MongoDB serves equally well. And a TTL index makes every query of its collection scan. Hence
-expiry by an explicit, indexed delete (`database.delete_expired_samples`).
+expiry by an explicit, indexed delete (`retention.delete_older`).
 """
 
-from typing import Literal, TypedDict
+import json
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "CLASSIFICATIONS",
+    "ERASURES",
     "INDEXES",
+    "LABELS",
     "MODELS",
+    "PARTITIONS",
+    "PERSONS",
+    "PREPROCESSORS",
     "RECORDINGS",
+    "RECORDING_SAMPLES",
+    "REPLICAS",
     "SAMPLES",
+    "SCHEMA",
     "SENSORS",
     "SETS",
+    "SET_EDITS",
     "TRAINING_JOBS",
+    "UNIQUE_INDEXES",
     "WORKOUTS",
+    "WORKOUT_EDITS",
+    "WRITE_PROBES",
     "ClassificationDocument",
+    "ErasureDocument",
+    "ExerciseTotalDocument",
     "LabelDocument",
     "ModelDocument",
+    "PartitionDocument",
+    "PersonDocument",
+    "PreprocessorDocument",
     "RecordingDocument",
+    "RecordingSamplesDocument",
+    "ReplicaDocument",
     "SamplesDocument",
+    "SchemaDocument",
     "SensorDocument",
     "SetDocument",
+    "SetEditDocument",
+    "StoredLabelDocument",
     "TrainingJobDocument",
     "TrainingJobState",
     "TrainingProgressDocument",
     "WorkoutDocument",
+    "WorkoutEditDocument",
     "decode_samples",
     "encode_samples",
+    "label_key",
     "model_key",
     "sensor_key",
     "sensor_key_range",
@@ -49,7 +74,22 @@ WORKOUTS = "workouts"
 SENSORS = "sensors"
 MODELS = "models"
 RECORDINGS = "recordings"
+RECORDING_SAMPLES = "recording_samples"
+LABELS = "labels"
+PERSONS = "persons"
+SET_EDITS = "set_edits"
+WORKOUT_EDITS = "workout_edits"
+ERASURES = "erasures"
 TRAINING_JOBS = "training_jobs"
+PARTITIONS = "partitions"
+REPLICAS = "replicas"
+"""Who works now; no backup holds either."""
+PREPROCESSORS = "preprocessors"
+"""Signs of life; of what runs now, so no backup holds them."""
+WRITE_PROBES = "write_probes"
+"""One document of each service that tries whether the database takes changes; no backup holds them."""
+SCHEMA = "schema"
+"""One document, which says what the others are like; no backup holds it."""
 
 INDEXES: dict[str, tuple[str, ...]] = {
     SAMPLES: ("sensor_key", "first_sample_us"),
@@ -58,10 +98,19 @@ INDEXES: dict[str, tuple[str, ...]] = {
     WORKOUTS: ("sensor_key", "started_us"),
     SENSORS: (),
     MODELS: (),
-    RECORDINGS: ("subject", "session", "created_us"),
+    RECORDINGS: ("subject", "session", "created_us", "changed_us", "deleted_us"),
+    RECORDING_SAMPLES: (),
+    LABELS: (),
+    PERSONS: (),
+    SET_EDITS: ("started_us", "workout_id", "changed_us"),
+    WORKOUT_EDITS: ("started_us", "subject", "changed_us"),
+    ERASURES: ("erased_us",),
     TRAINING_JOBS: ("state", "created_us"),
 }
 """The indexed fields of each collection, each index ascending and on one field."""
+
+UNIQUE_INDEXES: dict[str, str] = {PERSONS: "name", LABELS: "key"}
+"""The field of which a collection has each value only once."""
 
 
 class LabelDocument(TypedDict):
@@ -142,6 +191,18 @@ class SetDocument(TypedDict):
     model_name: str
     model_version: int
     simulated: bool
+    generation: NotRequired[int]
+    """Of the lease under which it was written, where several preprocessors share the work; see `PartitionDocument`."""
+
+
+class ExerciseTotalDocument(TypedDict):
+    """What a workout holds of one exercise."""
+
+    exercise: str
+    n_sets: int
+    duration_us: int
+    form_windows: dict[str, int]
+    """How many windows had each form."""
 
 
 class WorkoutDocument(TypedDict):
@@ -156,7 +217,63 @@ class WorkoutDocument(TypedDict):
     n_sets: int
     exercises: dict[str, int]
     """Sets per exercise."""
+    totals: list[ExerciseTotalDocument]
+    """By exercise, in alphabetical order, without what was edited."""
     simulated: bool
+    generation: NotRequired[int]
+    """As in `SetDocument`."""
+
+
+class SetEditDocument(TypedDict):
+    """What a person said of a closed set; the set itself stays as the network saw it.
+
+    It is a document of its own because the preprocessor, which writes the sets, must not have to know of it.
+    """
+
+    _id: str
+    """The set's."""
+    workout_id: str
+    started_us: int
+    """The set's, so that the edits of many sets are found at once."""
+    version: int
+    """Counts the edits, from 1."""
+    changed_us: int
+    label: LabelDocument | None
+    """What it really was; None if the network was right."""
+    discarded: bool
+    """Whether it was no set at all."""
+    repetitions: int | None
+    note: str | None
+    original: ExerciseTotalDocument
+    """The set as the network saw it, as a part of its workout's totals."""
+    n_windows: int
+    """The set's: so many have the form that a person gave it."""
+
+
+class WorkoutEditDocument(TypedDict):
+    """What a person said of a workout."""
+
+    _id: str
+    """The workout's."""
+    started_us: int
+    """The workout's."""
+    version: int
+    changed_us: int
+    subject: str | None
+    """Who it was."""
+    note: str | None
+
+
+class ErasureDocument(TypedDict):
+    """A workout whose sets were deleted for good.
+
+    The preprocessor may not have been through with it, and then writes its document once more, with totals of what is
+    gone: readers count the sets of such a workout instead.
+    """
+
+    _id: str
+    """The workout's."""
+    erased_us: int
 
 
 class SensorDocument(TypedDict):
@@ -177,6 +294,8 @@ class SensorDocument(TypedDict):
     problem: str | None
     """In words, why the stream cannot be classified; None if it can."""
     simulated: bool
+    generation: NotRequired[int]
+    """As in `SetDocument`."""
 
 
 class ModelDocument(TypedDict):
@@ -192,24 +311,83 @@ class ModelDocument(TypedDict):
 
 
 class RecordingDocument(TypedDict):
-    """A labelled recording, kept for training; see `recordings.Recording`."""
+    """A labelled recording, kept for training; see `recordings.Recording`. Its samples are a document of their own."""
 
     _id: str
-    """The first 32 digits of the SHA-256 of everything that was recorded, so that the same recording is stored once."""
+    """`recordings.recording_id` of the recording as it was when it was stored; never changes."""
+    version: int
+    """Counts the changes, from 1."""
     subject: str | None
     session: str | None
     label: LabelDocument | None
     sensor: str | None
     sample_rate_hz: float
     channels: list[str]
-    n_samples: int
-    samples: bytes
-    """As in `SamplesDocument`."""
+    n_captured: int
+    """How many samples are stored."""
+    trim_start: int
+    """The first sample that belongs to the recording: what is trimmed off stays, so that it can be had back."""
+    trim_stop: int
+    """One after the last."""
     started_us: int | None
+    """When the first stored sample was taken."""
     activity_s: float
+    """At the first stored sample."""
     attributes: dict[str, str]
+    interruption: str | None
+    """In words, why it is shorter than was meant; None if it is not."""
+    preview: list[float]
+    """The movement of what is stored, for a small picture: at most 120 values, evenly spread; see `movement`."""
+    note: str | None
     created_us: int
     """When it was stored."""
+    changed_us: int
+    deleted_us: int
+    """When it was thrown away, to be had back for a while; 0 if it was not."""
+
+
+class RecordingSamplesDocument(TypedDict):
+    """The samples of a recording; written and deleted before the `RecordingDocument`, so that none are left behind."""
+
+    _id: str
+    """The recording's."""
+    samples: bytes
+    """As in `SamplesDocument`."""
+
+
+class PersonDocument(TypedDict):
+    """Somebody whose movements are recorded. Recordings name their subject by the person's name."""
+
+    _id: str
+    """Never changes: a random UUID, 32 hexadecimal digits."""
+    name: str
+    """Unique among the persons."""
+    former_name: str | None
+    """What recordings and workouts may still call the person: the renaming is under way. None otherwise."""
+    earlier_names: NotRequired[list[str]]
+    """What else the person was called, as trainings of that time still say. Absent if nothing."""
+    note: str | None
+    version: int
+    created_us: int
+    changed_us: int
+
+
+class StoredLabelDocument(TypedDict):
+    """A label that can be chosen. Recordings hold theirs by its words."""
+
+    _id: str
+    """Never changes: a random UUID, 32 hexadecimal digits."""
+    key: str
+    """`label_key` of its words, unique among the labels."""
+    exercise: str
+    form: str | None
+    former: LabelDocument | None
+    """What recordings may still call it: the renaming is under way. None otherwise."""
+    background: bool
+    """Whether it is no exercise, such as rest; a network is trained to show it as unknown."""
+    version: int
+    created_us: int
+    changed_us: int
 
 
 class TrainingProgressDocument(TypedDict):
@@ -262,6 +440,72 @@ class TrainingJobDocument(TypedDict):
     """What it produced."""
     log: list[str]
     """The last lines of the trainer's log, oldest first."""
+
+
+class SchemaDocument(TypedDict):
+    """What a database says of itself; see `schema`."""
+
+    _id: str
+    """`schema`."""
+    version: int
+    """The `schema.SCHEMA_VERSION` of the code for which its documents are."""
+    indexes: list[str]
+    """Those that it has."""
+    claimed_by: str | None
+    """Who is changing the schema."""
+    claimed_until_us: int
+    """Until when the claim holds unless it is renewed; after that somebody else may go on."""
+
+
+class PreprocessorDocument(TypedDict):
+    """A sign of life, replaced every two seconds while a preprocessor runs, and deleted when it stops."""
+
+    _id: str
+    """Which one: the replica's name."""
+    beat: int
+    """Grows with each sign: who compares it by a clock of their own need not trust this one's."""
+    at_us: int
+    """By the preprocessor's clock."""
+    started_us: int
+    version: str
+    """Of RepSense."""
+    ready: bool
+    problems: dict[str, str]
+    """By what is missing (`broker`, `database`, `model`) the reason in words; empty if it is ready."""
+    model_name: str | None
+    """None as long as it waits for one, as is the version."""
+    model_version: int | None
+    n_streams: int
+    n_waiting: int
+    """Messages that have come and were not begun with."""
+    oldest_waiting_s: float
+    """How long the oldest message waits that has come and is not stored; 0 if all are."""
+
+
+class PartitionDocument(TypedDict):
+    """The lease of one partition of the sensors: which preprocessor serves it, where several share the work."""
+
+    _id: int
+    """The partition's number, from 0."""
+    replica: str | None
+    """Who has it; None if it is free."""
+    generation: int
+    """Grows with every claim, over all partitions, so that of two writers the later one is known: the time of the
+    claim in microseconds, which a restored backup cannot take back."""
+
+
+class ReplicaDocument(TypedDict):
+    """A preprocessor that shares the work. Its leases hold for as long as others see it change."""
+
+    _id: str
+    """Another one for each process."""
+    beat: int
+    """Counts up, about once a second."""
+
+
+def label_key(exercise: str, form: str | None) -> str:
+    """A label's words in one string; for the embedded database, two labels without a form would differ in it."""
+    return json.dumps([exercise, form], ensure_ascii=False)
 
 
 def model_key(name: str, version: int) -> str:

@@ -5,6 +5,7 @@
     ├── RecordingError      a recording on disk that cannot be read
     ├── StreamError         a sensor's stream does not fit the model (`reason` says how)
     ├── ManifestError       a model directory or its manifest cannot be used
+    ├── SchemaError         the database cannot be used by this code, or not yet
     ├── RegistryError       the versions of a model on disk cannot be changed as asked
     │   └── VersionTakenError            there is a version of that number already
     └── ClassifierError     the network gave no answer
@@ -25,6 +26,7 @@ __all__ = [
     "RecordingError",
     "RegistryError",
     "RepSenseError",
+    "SchemaError",
     "StreamError",
     "StreamErrorReason",
     "VersionTakenError",
@@ -66,6 +68,18 @@ class StreamError(RepSenseError):
 
 class ManifestError(RepSenseError):
     """A model directory has no usable version or its manifest is wrong."""
+
+
+class SchemaError(RepSenseError):
+    """The database cannot be used by this code, or not yet; the same call may succeed later.
+
+    Attributes:
+        is_passing: Whether it will by itself: somebody else is bringing the database to this code's schema.
+    """
+
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
 
 
 class RegistryError(RepSenseError):

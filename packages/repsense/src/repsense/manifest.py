@@ -246,13 +246,15 @@ def latest_version(model_directory: Path) -> Path:
     """The version directory with the highest number, as TensorFlow Serving picks it.
 
     Raises:
-        ManifestError: If there is none.
+        ManifestError: If there is none, or the directory cannot be read.
     """
-    versions = (
-        [path for path in model_directory.iterdir() if path.name.isdecimal() and path.is_dir()]
-        if model_directory.is_dir()
-        else []
-    )
+    try:
+        versions = [path for path in model_directory.iterdir() if path.name.isdecimal() and path.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        versions = []
+    except OSError as error:
+        msg = f"cannot read {model_directory}: {error.strerror}"
+        raise ManifestError(msg) from error
     if not versions:
         msg = f"no model in {model_directory}: it needs a directory named by a version, such as {model_directory}/1"
         raise ManifestError(msg)

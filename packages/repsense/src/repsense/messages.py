@@ -39,6 +39,11 @@ MAX_SAMPLES_PER_MESSAGE = 5_000
 MAX_MAGNITUDE = 1e6
 """In SI units; a float32 holds it, and the strongest sensors end at 1e4 (16 g is 157 m/s^2)."""
 
+_MAX_SEQUENCE = 10**12
+"""Thirty years at a thousand samples a second; arrays and the database hold what follows from it."""
+
+_MAX_DURATION_S = 86_400.0
+"""Of one message, so that the times of its samples are as plausible as that of the first."""
 _PLAUSIBLE_TIMES = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 StreamId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")]
@@ -80,11 +85,11 @@ class SamplesMessage(Message):
     sensor_id: SensorId
     stream_id: StreamId
     """New for every connection to the sensor, and whenever the channels or the rate change."""
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Annotated[int, Field(ge=0, le=_MAX_SEQUENCE)]
     """Index in the stream of the first sample of this batch: loss, duplicates and order are exact by it.
 
     A sensor that counts by itself may begin its stream at any number."""
-    n_lost_before: Annotated[int, Field(ge=0)] = 0
+    n_lost_before: Annotated[int, Field(ge=0, le=_MAX_SEQUENCE)] = 0
     """How many samples right before this batch the gateway knows to be lost: a reader need not wait for them."""
     first_sample_at: AwareDatetime
     """When the first sample was taken (fitted from sequence and rate), not when it arrived."""
@@ -111,6 +116,9 @@ class SamplesMessage(Message):
             raise ValueError(msg)
         if not _PLAUSIBLE_TIMES[0] <= self.first_sample_at < _PLAUSIBLE_TIMES[1]:
             msg = f"first_sample_at {self.first_sample_at} is not a time of our days; set the gateway's clock"
+            raise ValueError(msg)
+        if len(self.samples) / self.sample_rate_hz > _MAX_DURATION_S:
+            msg = f"at {self.sample_rate_hz:g} Hz its samples would take more than a day"
             raise ValueError(msg)
         return self
 

@@ -15,6 +15,7 @@ lets go of it when the process dies, in whichever container that was, and what i
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -115,6 +116,13 @@ class ModelRegistry:
         with self._locked(directory, fcntl.LOCK_SH):
             once_in_use = [promotion.version for promotion in _read_promotions(directory)]
             return max([0, *_promoted(directory), *_standby(directory), *once_in_use]) + 1
+
+    @contextlib.contextmanager
+    def unchanged(self, name: str) -> Iterator[Path]:
+        """Keep a model's versions as they are while the context lasts, which yields where they lie."""
+        directory = self._directory(name)
+        with _flock(directory, fcntl.LOCK_SH):
+            yield directory
 
     def add(self, name: str, version: int, write: Callable[[Path], None], *, replace: bool = False) -> Path:
         """Add a version to those on standby.
@@ -413,5 +421,6 @@ def _disk_errors(task: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"cannot {task}: {error.strerror or error}"
+        advice = "; make room, then try again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        msg = f"cannot {task}: {error.strerror or error}{advice}"
         raise RegistryError(msg) from error

@@ -51,23 +51,26 @@ class StreamReassembler:
     what is missing is then given up. A reader sees a loss as a run that does not begin where the last one ended.
 
     Attributes:
-        n_lost: Samples given up.
+        n_lost: Samples given up; not those before the first that came, since a stream may begin anywhere.
         n_duplicate: Samples that had come before, or after they were given up.
     """
 
-    def __init__(self, sample_rate_hz: float, reorder_s: float) -> None:
-        """Begin with whatever comes first.
+    def __init__(self, sample_rate_hz: float, reorder_s: float, first: int | None = None) -> None:
+        """Begin a stream.
 
         Args:
             sample_rate_hz: Rate of the stream.
             reorder_s: How long missing samples are waited for.
+            first: Index in the stream of the sample that is waited for at the beginning; None begins with whatever
+                comes first.
         """
         self.n_lost = 0
         self.n_duplicate = 0
         self._sample_rate_hz = sample_rate_hz
         self._reorder_s = reorder_s
-        self._next: int | None = None
+        self._next = first
         """Index of the sample that comes out next; None before the first one."""
+        self._has_begun = False
         self._held: dict[int, _Held] = {}
 
     def push(self, run: Run, now_s: float) -> list[Run]:
@@ -99,9 +102,11 @@ class StreamReassembler:
             if n_missing > max(0, held.run.n_lost_before) and now_s - held.since_s < self._reorder_s:
                 break
             del self._held[sequence]
-            self.n_lost += max(0, n_missing)
+            if self._has_begun:
+                self.n_lost += max(0, n_missing)
             fresh = self._fresh_part(held.run, self._next or 0)
             if fresh is not None:
+                self._has_begun = True
                 released.append(fresh)
                 self._next = fresh.end
         return released

@@ -8,6 +8,11 @@
     repsense/v1/gateways/<gateway-id>/status         QoS 1, retained, Last Will
     homeassistant/device/repsense-<sensor-id>/config QoS 1, retained; where Home Assistant looks for devices
 
+Where several preprocessors share the work, the broker gives the samples of each sensor another topic on their way
+(broker/nats-partitions.conf); nobody publishes to it:
+
+    repsense/v1/partitions/<number>/sensors/<sensor-id>/samples
+
 Ids are lower-case letters, digits and hyphens, so that they are safe in topics, file names and URLs.
 """
 
@@ -25,10 +30,13 @@ __all__ = [
     "SensorTopic",
     "Topic",
     "all_gateways_topic",
+    "all_partitions_topic",
     "all_sensors_topic",
+    "any_partition_topic",
     "gateway_status_topic",
     "home_assistant_topic",
     "parse_topic",
+    "partition_topic",
     "sensor_topic",
 ]
 
@@ -41,6 +49,7 @@ HOME_ASSISTANT_PREFIX = "homeassistant"
 
 _ROOT = "repsense/v1"
 _ID = re.compile(ID_PATTERN)
+_PARTITION = re.compile(r"partitions/\d+/")
 _PREFIX = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
 
@@ -107,10 +116,29 @@ def all_gateways_topic() -> str:
     return f"{_ROOT}/gateways/+/status"
 
 
+def partition_topic(partition: int) -> str:
+    """The filter that matches the samples of every sensor of a partition."""
+    return f"{_ROOT}/partitions/{partition}/sensors/+/{SensorTopic.SAMPLES}"
+
+
+def all_partitions_topic() -> str:
+    """The filter that matches the samples of every sensor in whichever partition."""
+    return f"{_ROOT}/partitions/+/sensors/+/{SensorTopic.SAMPLES}"
+
+
+def any_partition_topic(sensor_id: str) -> str:
+    """The filter that matches the samples of one sensor in whichever partition.
+
+    Raises:
+        ValueError: If the id would not be safe in a topic.
+    """
+    return f"{_ROOT}/partitions/+/sensors/{_checked(sensor_id)}/{SensorTopic.SAMPLES}"
+
+
 def parse_topic(topic: str) -> Topic | None:
-    """Take a topic apart; None if it is not one of ours."""
+    """Take a topic apart, with or without its partition; None if it is not one of ours."""
     prefix = f"{_ROOT}/"
-    levels = topic.removeprefix(prefix).split("/")
+    levels = _PARTITION.sub("", topic.removeprefix(prefix), count=1).split("/")
     expected_levels = 3
     if not topic.startswith(prefix) or len(levels) != expected_levels or not _ID.fullmatch(levels[1]):
         return None

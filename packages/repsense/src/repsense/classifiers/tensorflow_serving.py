@@ -1,10 +1,17 @@
-"""The network on TensorFlow Serving, over gRPC, without importing TensorFlow."""
+"""The network on TensorFlow Serving, over gRPC, without importing TensorFlow.
+
+Where several servers have the same models, the address names them all, as in `a:8500,b:8500`, or by one name that the
+domain name system resolves to all of them. Calls go to them in turn, and past those that do not answer. A version is in
+use when all that answer have it.
+"""
 
 import contextlib
 import importlib.util
 import json
+import socket
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from typing import Any, Self
@@ -53,8 +60,13 @@ __all__ = ["ServedVersions", "TensorFlowServingClassifier"]
 DEADLINE_S = 2.0
 """A batch of 256 windows takes some 6 ms; a server that needs this long is in trouble."""
 
+_SHUN_S = 10.0
+"""One of several servers that did not answer for its versions is not asked again for so long: each time costs a second
+or two, in which nothing is classified."""
+
 _SERVICE_CONFIG = json.dumps(
     {
+        "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
                 "name": [{}],
@@ -66,7 +78,7 @@ _SERVICE_CONFIG = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
             }
-        ]
+        ],
     }
 )
 """gRPC retries by itself, with jitter, within the deadline."""
@@ -77,6 +89,8 @@ _CHANNEL_OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     # A new channel shall connect at once, and not wait because an earlier one could not.
     ("grpc.use_local_subchannel_pool", 1),
+    # One of several servers that comes back is used again soon.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
 
 _AWAY = {
@@ -103,7 +117,7 @@ class TensorFlowServingClassifier:
         """Connect to a server; ask it which version it serves and for that version's manifest.
 
         Args:
-            address: Host and port.
+            address: Host and port; those of several servers with commas between them.
             model_name: The model's name in the server's configuration.
 
         Raises:
@@ -142,7 +156,7 @@ class TensorFlowServingClassifier:
             self._channel.close()
 
     def _open_channel(self) -> None:
-        self._channel = grpc.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        self._channel = grpc.insecure_channel(_target(self._address), options=_CHANNEL_OPTIONS)
         self._stub = PredictionServiceStub(self._channel)
 
     def _renew(self, failed: PredictionServiceStub) -> None:
@@ -164,19 +178,31 @@ class ServedVersions:
     def __init__(self, address: str, model_name: str) -> None:
         self._address = address
         self._model_name = model_name
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._channels: dict[str, grpc.Channel] = {}
+        """By server."""
+        self._shunned_until_s: dict[str, float] = {}
 
     def newest(self) -> NewestVersion:
         """See `ModelVersions.newest`."""
-        try:
-            version = _available_version(self._channel, self._address, self._model_name)
-        except ClassifierUnavailableError:
-            # As in `TensorFlowServingClassifier`: an old channel would find back late.
-            self._channel.close()
-            self._channel = grpc.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
-            raise
+        versions: list[set[int]] = []
+        failure: ClassifierUnavailableError | None = None
+        servers = _servers(self._address)
+        for server in servers:
+            if len(servers) > 1 and time.monotonic() < self._shunned_until_s.get(server, 0.0):
+                continue
+            try:
+                versions.append(_available_versions(self._channel(server), server, self._model_name))
+            except ClassifierUnavailableError as error:
+                # As in `TensorFlowServingClassifier`: an old channel would find back late.
+                self._channels.pop(server).close()
+                self._shunned_until_s[server] = time.monotonic() + _SHUN_S
+                failure = error
+        common = set.intersection(*versions) if versions else set()
+        if not common:
+            msg = f"no version of {self._model_name} is ready on all servers at {self._address}"
+            raise failure or ClassifierUnavailableError(msg)
         # The server's files are out of sight; it does not read those of a version that it has loaded again.
-        return NewestVersion(version, None)
+        return NewestVersion(max(common), None)
 
     def manifest(self, version: int) -> ModelManifest:
         """Ask for the manifest of a version.
@@ -185,18 +211,55 @@ class ServedVersions:
             ManifestError: If it does not carry one of RepSense, or that of another version.
             ClassifierUnavailableError: If the server does not answer, or has unloaded the version meanwhile.
         """
-        return _fetch_manifest(self._channel, self._model_name, version)
+        channel = grpc.insecure_channel(_target(self._address), options=_CHANNEL_OPTIONS)
+        with contextlib.closing(channel):
+            return _fetch_manifest(channel, self._model_name, version)
 
     def open(self, version: int) -> TensorFlowServingClassifier:
         """See `ModelVersions.open`."""
         return TensorFlowServingClassifier(self._address, self.manifest(version))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._channel.close()
+        """Close the connections."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def _channel(self, server: str) -> grpc.Channel:
+        if server not in self._channels:
+            self._channels[server] = grpc.insecure_channel(server, options=_CHANNEL_OPTIONS)
+        return self._channels[server]
 
 
-def _available_version(channel: grpc.Channel, address: str, model_name: str) -> int:
+def _servers(address: str) -> list[str]:
+    """The servers at an address one by one, as gRPC's targets."""
+    found: list[str] = []
+    for server in address.split(","):
+        host, _, port = server.rpartition(":")
+        with contextlib.suppress(OSError, ValueError):
+            answers = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+            # All of one family, as gRPC demands of the addresses of a target.
+            family = min(answer[0] for answer in answers)
+            found += [_endpoint(answer[4][0], port) for answer in answers if answer[0] is family]
+    if "," not in address and len(set(found)) <= 1:
+        return [address]
+    return sorted(set(found)) or [address.split(",", maxsplit=1)[0]]
+
+
+def _endpoint(host: object, port: str) -> str:
+    return f"ipv6:[{host}]:{port}" if ":" in str(host) else f"ipv4:{host}:{port}"
+
+
+def _target(address: str) -> str:
+    """What gRPC is to call: all servers at an address."""
+    if "," not in address:
+        # gRPC looks the name up again when a server goes.
+        return address
+    first, *others = _servers(address)
+    family, _, _ = first.partition(":")
+    return ",".join([first, *(other.removeprefix(f"{family}:") for other in others if other.startswith(f"{family}:"))])
+
+
+def _available_versions(channel: grpc.Channel, address: str, model_name: str) -> set[int]:
     request = status_pb2.GetModelStatusRequest()
     request.model_spec.name = model_name
     try:
@@ -205,7 +268,7 @@ def _available_version(channel: grpc.Channel, address: str, model_name: str) -> 
         # No version at all: the server was not told of the model.
         raise ClassifierError(str(error)) from error
     versions = response.model_version_status
-    available = [v.version for v in versions if v.state == status_pb2.ModelVersionStatus.AVAILABLE]
+    available = {v.version for v in versions if v.state == status_pb2.ModelVersionStatus.AVAILABLE}
     if not available:
         states = ", ".join(
             f"version {v.version} {status_pb2.ModelVersionStatus.State.Name(v.state)} {v.status.error_message}".strip()
@@ -213,7 +276,7 @@ def _available_version(channel: grpc.Channel, address: str, model_name: str) -> 
         )
         msg = f"{address} has no version of {model_name} ready ({states or 'none is there'})"
         raise ClassifierUnavailableError(msg)
-    return int(max(available))
+    return available
 
 
 def _fetch_manifest(channel: grpc.Channel, model_name: str, version: int) -> ModelManifest:

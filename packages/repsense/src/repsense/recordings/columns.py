@@ -80,7 +80,7 @@ def read_columns(path: Path, *, numeric: Collection[str], skipped: Collection[st
     Raises:
         RecordingError: If the file cannot be read, or something that is no number stands in a column of numbers.
     """
-    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
     return read(path, frozenset(numeric), frozenset(skipped))
 
 
@@ -144,7 +144,7 @@ class _TextPieces:
 
 
 def _read_csv(path: Path, numeric: frozenset[str], skipped: frozenset[str]) -> Columns:
-    opened = gzip.open if path.suffix == ".gz" else open
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     numbers: dict[str, _NumberPieces] = {}
     texts: dict[str, _TextPieces] = {}
     n_rows = 0

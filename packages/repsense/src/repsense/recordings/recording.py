@@ -21,6 +21,7 @@ __all__ = [
     "as_samples",
     "check_recording",
     "label_document",
+    "recording_facts",
     "recording_id",
     "relabelled",
 ]
@@ -90,6 +91,13 @@ def recording_id(recording: Recording) -> str:
 
     The same recording has the same id wherever it is kept; one that differs in anything, be it its label, has another.
     """
+    digest = hashlib.sha256(recording_facts(recording).encode())
+    digest.update(np.ascontiguousarray(recording.samples, dtype="<f4").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def recording_facts(recording: Recording) -> str:
+    """Everything that is known of a recording but for the values of its samples, as JSON."""
     known = {
         "subject": recording.subject,
         "session": recording.session,
@@ -102,9 +110,7 @@ def recording_id(recording: Recording) -> str:
         "activity_s": float(recording.activity_s),
         "attributes": dict(recording.attributes),
     }
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(recording.samples, dtype="<f4").tobytes())
-    return digest.hexdigest()[:32]
+    return json.dumps(known, sort_keys=True)
 
 
 def label_document(label: Label | None) -> dict[str, str | None] | None:
