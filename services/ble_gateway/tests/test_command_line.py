@@ -25,6 +25,7 @@ def file(tmp_path: Path) -> Path:
         (["simulator", "--mqtt-url", "http://x"], "MQTT_URL must look like"),
         (["simulator", "--gateway-id", "My Gateway"], "'My Gateway' cannot be an id"),
         (["simulator", "--sensor-id", "a/b"], "'a/b' cannot be an id"),
+        (["simulator", "--only", "yoga"], "nobody is simulated doing that; there is push-up (correct)"),
         (["replay", "{missing}"], "cannot read"),
         (["replay", "{file}", "--select", "session"], "--select takes COLUMN=VALUE"),
         (["replay", "{file}", "--select", "session=2"], "has session=2; there is 1"),
@@ -87,6 +88,20 @@ def test_a_mistake_about_sensors_is_one_sentence(tmp_path: Path, arguments: list
 def test_options_come_from_the_environment_too(name: str) -> None:
     result = _RUNNER.invoke(command_line._app, ["simulator"], env={name: "not/valid/"})
     assert result.exit_code == 2
+
+
+def test_the_broker_is_found_in_a_file_of_secrets(tmp_path: Path) -> None:
+    (tmp_path / "mqtt_url").write_text("mqtts://gateway-attic:hush@gym.local:port\n")
+    result = _RUNNER.invoke(command_line._app, ["simulator"], env={"SECRETS_DIR": str(tmp_path)})
+    assert (result.exit_code, "MQTT_URL must look like" in result.stderr) == (2, True)
+    assert "hush" not in result.stderr
+
+
+def test_an_authority_that_is_not_there_is_a_mistake_in_words(tmp_path: Path) -> None:
+    arguments = ["simulator", "--mqtt-url", "mqtts://gym.local", "--mqtt-ca-file", str(tmp_path / "broker-ca.crt")]
+    result = _RUNNER.invoke(command_line._app, arguments)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: MQTT_CA_FILE: cannot read {tmp_path}/broker-ca.crt (No such file or directory).\n"
 
 
 def test_an_id_made_of_any_text_is_safe() -> None:

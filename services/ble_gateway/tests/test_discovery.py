@@ -39,7 +39,7 @@ def _printed(console: Console) -> str:
 def test_what_can_be_heard_is_listed_with_its_kind_the_recognised_first() -> None:
     async def scenario() -> None:
         async with virtual_radio() as air:
-            await air.add(Peripheral({}, address=_STRANGER, name="Headphones"))
+            await air.add(Peripheral({}, address=_STRANGER, name="[/tv] Headphones"))
             await air.add(RepSenseSensor(address="F0:00:00:00:00:01"))
             await air.add(WitMotionSensor(address="F0:00:00:00:00:02"))
             found = await scan(_radio(air), 1.0)
@@ -51,7 +51,7 @@ def test_what_can_be_heard_is_listed_with_its_kind_the_recognised_first() -> Non
         assert "repsense" in lines["F0:00:00:00:00:01"]
         assert "witmotion" in lines["F0:00:00:00:00:02"]
         assert "-50 dBm" in lines[_STRANGER]
-        assert "Headphones" in lines[_STRANGER]
+        assert "[/tv] Headphones" in lines[_STRANGER]
 
     _run(scenario)
 
@@ -77,11 +77,12 @@ def test_a_sensor_of_no_known_kind_is_described_all_the_same() -> None:
     async def scenario() -> None:
         console = _console()
         async with virtual_radio() as air:
-            await air.add(Peripheral({}, address=_STRANGER, name="Headphones", battery_percent=50))
+            await air.add(Peripheral({}, address=_STRANGER, name="[/tv] Headphones", battery_percent=50))
             stranger = SensorConfiguration(id="wrist", address=_STRANGER)
             with pytest.raises(ProfileError, match="does not offer anything that RepSense can read"):
                 await inspect_sensor(_radio(air), stranger, 2, console)
             assert (air.n_links, air.open_clients) == (0, [])
+        assert "[/tv] Headphones" in _printed(console)
         assert "Battery Level" in _printed(console)
 
     _run(scenario)

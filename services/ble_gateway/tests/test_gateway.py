@@ -21,6 +21,7 @@ from repsense.channels import CHANNELS
 from repsense.labels import Label
 from repsense.messages import GatewayStatusMessage, SamplesMessage, SensorStatusMessage, StoredMessage, TruthMessage
 from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
+from repsense_ble_gateway import gateway as gateway_module
 from repsense_ble_gateway.gateway import run_gateway
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.repsense import RepSenseDecoder, encode_packet
@@ -434,8 +435,10 @@ def test_the_gateway_ends_when_all_sensors_have_and_everything_is_delivered(brok
     _run(scenario)
 
 
-def test_a_broker_that_does_not_answer_does_not_hold_up_the_end() -> None:
+def test_a_broker_that_does_not_answer_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
+        source = _Source("wrist")
+        source.put(_connected(), _received(0))
         asked, ended = asyncio.Event(), asyncio.Event()
 
         async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -446,7 +449,7 @@ def test_a_broker_that_does_not_answer_does_not_hold_up_the_end() -> None:
         server = await asyncio.start_server(silent, "127.0.0.1")
         port = server.sockets[0].getsockname()[1]
         stopping = asyncio.Event()
-        task = asyncio.create_task(run_gateway([_Source("wrist")], "attic", BrokerAddress("127.0.0.1", port), stopping))
+        task = asyncio.create_task(run_gateway([source], "attic", BrokerAddress("127.0.0.1", port), stopping))
         async with asyncio.timeout(_LONGEST_S):
             await asked.wait()
             stopping.set()
@@ -454,6 +457,33 @@ def test_a_broker_that_does_not_answer_does_not_hold_up_the_end() -> None:
         ended.set()
         server.close()
         await server.wait_closed()
+
+    _run(scenario)
+    assert "the broker did not take 1 messages: they are lost" in caplog.text
+
+
+def test_a_sensor_that_cannot_be_let_go_does_not_hold_up_the_end(
+    broker: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "_CLEANUP_S", 0.1)
+
+    class Stuck(_Source):
+        async def events(self) -> AsyncGenerator[Event, None]:
+            try:
+                async for event in super().events():
+                    yield event
+            finally:
+                # As of a Bluetooth service that hangs.
+                await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        source = Stuck("wrist")
+        async with _reader(broker) as reader:
+            async with _gateway(broker, [source]):
+                source.put(_connected(), _received(0))
+                await reader.sensor_is("wrist", "online")
+            assert (await reader.sensor_is("wrist", "offline")).reason == "the gateway was stopped"
+            await reader.gateway_is("offline")
 
     _run(scenario)
 

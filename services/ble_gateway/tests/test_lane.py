@@ -216,3 +216,18 @@ def test_messages_that_are_gone_are_sent_no_more() -> None:
     assert (lane.n_messages, lane.n_waiting, lane.n_behind) == (3, 3, 1)
     lane.connection_lost()
     assert _send(lane, 2) == [3, 4]
+
+
+def test_it_is_known_for_how_long_nothing_was_reported() -> None:
+    lane = _sent(1)
+    assert lane.unreported_s(20.0) == 20.0
+    lane.written(_message(2))
+    _send(lane, 1, 30.0)
+    assert lane.unreported_s(40.0) == 40.0
+
+    lane.confirmed([1], 41.0)
+    lane.written(_message(3))
+    _send(lane, 1, 50.0)
+    assert lane.unreported_s(53.0) == 3.0
+    lane.confirmed([2, 3], 54.0)
+    assert lane.unreported_s(100.0) == 0.0

@@ -23,3 +23,10 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
     assert meter.share == 50 / (60 * 50 + 50)
     meter.add(_NOW_US + 60 * _SECOND_US, 50, 0)
     assert meter.share == 0
+
+
+def test_what_is_of_the_future_since_the_clock_was_put_back_does_not_count() -> None:
+    meter = LossMeter()
+    meter.add(_NOW_US, 50, 50)
+    meter.add(_NOW_US - 3600 * _SECOND_US, 50, 0)
+    assert meter.share == 0

@@ -9,6 +9,7 @@ import pytest
 
 from repsense.messages import StoredMessage
 from repsense.topics import SensorTopic, sensor_topic
+from repsense_ble_gateway import outbox as outbox_module
 from repsense_ble_gateway.lane import LaneRules
 from repsense_ble_gateway.outbox import Outbox, OutboxRules, Outgoing
 from repsense_ble_gateway.spool import Changes, Place, Spool, SpoolError, SpoolLimits, Written
@@ -374,6 +375,24 @@ def test_what_is_too_old_goes_and_only_what_the_broker_lacks_counts_as_dropped()
     _run(scenario)
 
 
+def test_what_an_earlier_run_left_is_not_too_old_because_the_system_s_clock_was_put_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        # Without a battery, and before the network is there.
+        monkeypatch.setattr(outbox_module, "now_us", lambda: 0)
+        async with _running(Outbox(Spool(tmp_path), rules=_QUICK)) as outbox:
+            outbox.put(_samples(0))
+            await outbox.take()
+        monkeypatch.undo()
+        async with _running(Outbox(Spool(tmp_path), rules=_QUICK)) as outbox:
+            assert await _take(outbox, 1) == ["wrist 0"]
+            await _until(lambda: outbox.n_bytes > 0)
+            assert (outbox.n_dropped, outbox.n_waiting) == (0, 1)
+
+    _run(scenario)
+
+
 def test_a_spool_that_is_damaged_while_in_use_costs_only_what_it_held(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
 
@@ -404,3 +423,30 @@ def test_two_outboxes_never_share_a_spool(tmp_path: Path) -> None:
                     pass
 
     _run(scenario)
+
+
+def test_it_is_said_once_that_nobody_stores_the_samples_and_once_that_somebody_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+
+    async def scenario() -> None:
+        clock = _Clock()
+        rules = OutboxRules(review_s=0.01, unreported_s=60)
+        async with _running(Outbox(rules=rules, clock=clock)) as outbox:
+            outbox.put(_samples(1))
+            await _take(outbox, 1, acknowledged=True)
+            clock.now_s += 59
+            outbox.put(_samples(2))
+            await _take(outbox, 1, acknowledged=True)
+            assert "nobody has stored" not in caplog.text
+            clock.now_s += 2
+            await _until(lambda: "nobody has stored" in caplog.text)
+            clock.now_s += 60
+            outbox.put(_samples(3))
+            await _take(outbox, 1, acknowledged=True)
+            outbox.stored(_stored(2, 3))
+            await _until(lambda: "wrist: samples are stored again" in caplog.text)
+
+    asyncio.run(scenario())
+    assert caplog.text.count("wrist: the broker takes the samples, but nobody has stored any for 60 s") == 1

@@ -187,3 +187,28 @@ def test_all_packets_of_one_notification_are_taken() -> None:
 
     joined = Received(_received(0).payload + _received(5).payload, _NOW_US)
     assert _samples(_handle(_stream(), [Connected(Joined()), joined])) == [("s1", 0, 10)]
+
+
+@pytest.mark.parametrize("put_s", [3_600, -3_600, 33, -33])
+def test_a_host_whose_clock_is_set_begins_a_new_stream_with_its_times(put_s: int) -> None:
+    stream = _stream()
+    before = [_received(sequence) for sequence in range(0, 20, 5)]
+    after = [_received(sequence) for sequence in range(20, 40, 5)]
+    after = [Received(each.payload, each.arrived_us + put_s * 1_000_000) for each in after]
+
+    messages = _handle(stream, [_CONNECTED, *before, *after])
+
+    assert _samples(messages) == [("s1", 0, 10), ("s1", 10, 10), ("s2", 20, 10), ("s2", 30, 10)]
+    firsts_us = [to_epoch_us(one.first_sample_at) for one in messages if isinstance(one, SamplesMessage)]
+    assert firsts_us[2] - firsts_us[1] == pytest.approx((put_s + 0.2) * 1e6, abs=1e5)
+    assert (stream.n_samples, stream.n_lost) == (40, 0)
+
+
+def test_what_the_radio_held_back_for_long_stays_in_its_stream() -> None:
+    held_back = [
+        Received(_received(sequence).payload, _NOW_US + 30_000_000 + sequence * 1_000) for sequence in range(5, 200, 5)
+    ]
+
+    messages = _handle(_stream(), [_CONNECTED, _received(0), *held_back])
+
+    assert {stream_id for stream_id, _, _ in _samples(messages)} == {"s1"}

@@ -75,10 +75,12 @@ def test_a_file_that_is_not_there_is_made_by_add(path: Path) -> None:
     assert read_sensors(path) == (sensor,)
 
 
-def test_add_leaves_what_is_there_as_it_is(path: Path) -> None:
-    path.write_text(_TWO)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_add_leaves_what_is_there_as_it_is(path: Path, newline: str) -> None:
+    there = _TWO.replace("\n", newline).encode()
+    path.write_bytes(there)
     add_sensor(path, SensorConfiguration(id="chest", address="AA:BB:CC:DD:EE:FF"))
-    assert path.read_text().startswith(_TWO)
+    assert path.read_bytes().startswith(there)
     assert [sensor.id for sensor in read_sensors(path)] == ["left-wrist", "ankle", "chest"]
 
 
@@ -100,3 +102,5 @@ def test_a_file_that_is_no_text_is_refused(path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(SensorsFileError, match="cannot be read"):
         read_sensors(path)
+    with pytest.raises(SensorsFileError, match="cannot be read"):
+        add_sensor(path, SensorConfiguration(id="chest", address="AA:BB:CC:DD:EE:FF"))

@@ -8,6 +8,7 @@ from repsense.channels import CHANNELS
 from repsense.labels import Label
 from repsense_ble_gateway.packets import Packet
 from repsense_ble_gateway.packets.repsense import decode_packet
+from repsense_ble_gateway.simulation.exercises import EXERCISES
 from repsense_ble_gateway.simulation.person import Person
 from repsense_ble_gateway.sources import Moved, Received
 from repsense_ble_gateway.sources.pacing import Pace
@@ -103,3 +104,17 @@ def test_jitter_delays_notifications_but_changes_neither_their_order_nor_what_th
     np.testing.assert_allclose(np.diff(steady_s), np.diff(steady_s)[0], atol=1e-9)
     assert (np.diff(jittered_s) >= 0).all()
     assert np.ptp(jittered_s - steady_s) > 0.3
+
+
+def test_a_person_may_be_told_to_do_sets_of_one_exercise_only() -> None:
+    (lunge,) = [exercise for exercise in EXERCISES if exercise.label == Label(exercise="lunge")]
+    labels = [stretch.label for stretch in islice(Person(1, 50.0, [lunge]).workout(), 20)]
+    assert set(labels) == {None, lunge.label}
+    assert labels.count(lunge.label) >= 4
+
+
+def test_a_person_may_be_told_not_to_rest() -> None:
+    stretches = list(islice(Person(1, 50.0, rest_s=(0.0, 0.0)).workout(), 30))
+    moving_s = sum(len(stretch.samples) for stretch in stretches if stretch.label is not None) / 50.0
+    whole_s = sum(len(stretch.samples) for stretch in stretches) / 50.0
+    assert moving_s > 0.85 * whole_s

@@ -1,11 +1,15 @@
+import errno
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.small_disk import small_disk
 
 from repsense.messages import StoredMessage
+from repsense_ble_gateway import spool as spool_module
 from repsense_ble_gateway.spool import (
     _NEWEST,
     _READ,
@@ -111,11 +115,47 @@ def test_the_next_run_finds_what_was_left_and_where_to_go_on(tmp_path: Path) -> 
     first.close()
 
     second = Spool(tmp_path)
-    assert second.open() == {"wrist": Backlog(keys[0], 2, 1), "ankle": Backlog(0, 1, 1)}
+    assert second.open() == {"wrist": Backlog(keys[0], 2, 1, 0), "ankle": Backlog(0, 1, 1, 0)}
     (new,) = second.write(Changes([_message(0, stream_id="s2")])).keys
     assert new > max(keys)
     assert second.write(_stored((0, 20))).stored == {"wrist": keys[:2]}
     second.close()
+
+
+def test_the_next_run_finds_it_where_a_folder_cannot_be_forced_to_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+
+    first = Spool(tmp_path)
+    first.open()
+    first.write(Changes([_message(0)]))
+    first.close()
+    monkeypatch.setattr(spool_module, "_force_to_disk", refuse)
+    second = Spool(tmp_path)
+    assert second.open()["wrist"].n_waiting == 1
+    second.close()
+
+
+def test_the_next_run_finds_it_on_a_full_disk_too(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        if disk is None:
+            pytest.skip("a disk that can be filled is mounted by root only, and not in every container")
+        first = Spool(disk.path)
+        first.open()
+        first.write(Changes([_message(0)]))
+        first.close()
+        disk.fill()
+        second = Spool(disk.path, SpoolLimits(retry_s=0))
+        assert second.open()["wrist"].n_waiting == 1
+        second.write(Changes([_large(1)]))
+        assert not second._memory.is_empty()
+        disk.make_room()
+        second.write(_stored((0, 10)))
+        assert second._memory.is_empty()
+        assert [message.payload for message in second.read("wrist", 0, ALL_KEYS, 9)] == [_large(1).payload]
+        second.close()
 
 
 def test_what_was_committed_is_there_after_a_crash(tmp_path: Path, spool: Spool) -> None:
@@ -128,7 +168,7 @@ def test_what_was_committed_is_there_after_a_crash(tmp_path: Path, spool: Spool)
         (copy / file.name).write_bytes(file.read_bytes())
     survivor = Spool(copy)
 
-    assert survivor.open() == {"wrist": Backlog(0, 1, 1)}
+    assert survivor.open() == {"wrist": Backlog(0, 1, 1, 0)}
     survivor.close()
 
 
@@ -211,7 +251,7 @@ def test_while_the_disk_is_full_messages_stay_in_memory_and_move_to_it_later(
     assert [record.getMessage() for record in caplog.records[1:]] == ["samples are kept on disk again"]
     spool.close()
     again = Spool(tmp_path)
-    assert again.open() == {"wrist": Backlog(0, len(kept), len(kept))}
+    assert again.open() == {"wrist": Backlog(0, len(kept), len(kept), 4)}
     again.close()
 
 
@@ -253,7 +293,7 @@ def test_a_disk_that_comes_back_gets_what_memory_holds(tmp_path: Path) -> None:
     spool.close()
 
     again = Spool(obstacle)
-    assert again.open() == {"wrist": Backlog(0, 2, 2)}
+    assert again.open() == {"wrist": Backlog(0, 2, 2, 0)}
     again.close()
 
 

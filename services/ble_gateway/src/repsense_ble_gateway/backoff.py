@@ -19,21 +19,16 @@ class Backoff:
 
     first_s: float = 0.5
     most_s: float = 5.0
-    _n_failures: int = 0
-
-    @property
-    def is_first(self) -> bool:
-        """Whether nothing has failed since the last success."""
-        return self._n_failures == 0
+    _next_s: float | None = None
 
     def reset(self) -> None:
         """An attempt succeeded."""
-        self._n_failures = 0
+        self._next_s = None
 
     async def wait(self, stopping: asyncio.Event | None = None) -> None:
         """An attempt failed: pause, or return at once when `stopping` is set."""
-        pause_s = min(self.most_s, self.first_s * 2**self._n_failures) * random.uniform(0.75, 1.0)  # noqa: S311
-        self._n_failures += 1
+        pause_s = self.first_s if self._next_s is None else self._next_s
+        self._next_s = min(self.most_s, 2 * pause_s)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
+            async with asyncio.timeout(pause_s * random.uniform(0.75, 1.0)):  # noqa: S311
                 await (stopping or asyncio.Event()).wait()

@@ -9,6 +9,7 @@ from bleak import BleakClient
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from repsense.channels import UNITS, Channel
 from repsense_ble_gateway.configuration import SensorConfiguration
@@ -42,7 +43,9 @@ def scan_table(sensors: list[Found]) -> Table:
     for found in sensors:
         profile = recognised(found.advertised)
         signal = "" if found.rssi_dbm is None else f"{found.rssi_dbm} dBm"
-        table.add_row(found.advertised.name, found.device.address, signal, profile.name if profile else "")
+        # Anybody's name may look like rich's markup.
+        name = Text(found.advertised.name)
+        table.add_row(name, found.device.address, signal, profile.name if profile else "")
     return table
 
 
@@ -96,7 +99,8 @@ async def inspect_sensor(radio: Radio, sensor: SensorConfiguration, duration_s: 
     """
     gone = asyncio.Event()
     async with connected(radio, sensor, gone.set) as (found, client):
-        console.print(f"{found.advertised.name or 'A sensor without a name'} ({found.device.address}), connected")
+        name = found.advertised.name or "A sensor without a name"
+        console.print(Text(f"{name} ({found.device.address}), connected"))
         console.print(_services_table(client))
         link = BleakLink(client)
         profile = fitting_profile(sensor, link)

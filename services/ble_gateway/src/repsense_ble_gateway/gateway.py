@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -24,6 +24,8 @@ __all__ = ["run_gateway"]
 _LOGGER = logging.getLogger(__name__)
 
 _SHOWN_EVERY_S = 1.0
+_CLEANUP_S = 5.0
+"""How long a sensor that is let go may wait for anything; a Bluetooth service that hangs never answers."""
 _FAREWELL_S = 4.0
 """Half of it is the connection's own time for delivering the rest."""
 
@@ -71,14 +73,17 @@ async def run_gateway(
         delivered = tasks.create_task(_deliver_all(sensors, outbox), name="delivered")
         shown = tasks.create_task(_show(outbox, streams), name="metrics")
         await asyncio.wait([stopped, delivered], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*sensors, stopped, delivered):
+        for task in (stopped, delivered):
             task.cancel()
-        await asyncio.wait(sensors)
+        await _let_go(sensors)
         shown.cancel()
         leaving.set()
         # A broker that does not answer must not hold up the end.
         await asyncio.wait([broker], timeout=_FAREWELL_S)
         broker.cancel()
+        if n_left := outbox.n_waiting:
+            fate = "are kept and sent at the next start" if outbox.is_on_disk else "are lost"
+            _LOGGER.warning("the broker did not take %d messages: they %s", n_left, fate)
     if outbox.n_dropped:
         _LOGGER.warning("%d samples messages were dropped", outbox.n_dropped)
     return not any(task.done() and not task.cancelled() and not task.result() for task in sensors)
@@ -87,6 +92,15 @@ async def run_gateway(
 async def _deliver_all(sensors: Sequence[asyncio.Task[bool]], outbox: Outbox) -> None:
     await asyncio.wait(sensors)
     await outbox.emptied()
+
+
+async def _let_go(sensors: Iterable[asyncio.Task[bool]]) -> None:
+    """End tasks; each further cancellation cuts short what one of them waits for while it cleans up."""
+    left = set(sensors)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CLEANUP_S)
 
 
 async def _show(outbox: Outbox, streams: Sequence[SensorStream]) -> None:

@@ -88,6 +88,8 @@ class Lane:
     _quiet_since_s: float = field(init=False)
     """When something was last acknowledged, confirmed or asked."""
     _probe_pause_s: float = field(init=False)
+    _unreported_since_s: float | None = None
+    """When the broker acknowledged the first message since one was last confirmed."""
 
     def __post_init__(self, now_s: float) -> None:
         self._cursor = self._newest_sent = self.acknowledged_key
@@ -108,6 +110,11 @@ class Lane:
     def n_unconfirmed(self) -> int:
         """How many messages the broker has acknowledged and the preprocessor has not reported."""
         return max(0, self.n_messages - self.n_waiting)
+
+    def unreported_s(self, now_s: float) -> float:
+        """For how long the broker has acknowledged messages without one being reported as stored, seconds."""
+        since_s = self._unreported_since_s
+        return 0.0 if since_s is None or not self.n_unconfirmed else now_s - since_s
 
     @property
     def wants_more(self) -> bool:
@@ -151,6 +158,8 @@ class Lane:
         """The broker has a message."""
         self._in_flight.pop(key, None)
         self._quiet_since_s = now_s
+        if self._unreported_since_s is None:
+            self._unreported_since_s = now_s
 
     def connection_lost(self) -> None:
         """What was in flight must be sent again."""
@@ -190,6 +199,7 @@ class Lane:
         if not self._confirmed or newest > self._confirmed[-1][1]:
             self._confirmed.append((now_s, newest))
         self._quiet_since_s = now_s
+        self._unreported_since_s = None
         self._probe_pause_s = self.rules.probe_after_s
         self.gone(keys)
 

@@ -33,7 +33,8 @@ class LossMeter:
             self._seconds.append(_Second(began_us))
         self._seconds[-1].n_received += n_received
         self._seconds[-1].n_lost += n_lost
-        while self._seconds[0].began_us <= now_us - self.window_s * MICROSECONDS:
+        # Those of the future: the host's clock was put back.
+        while not now_us - self.window_s * MICROSECONDS < self._seconds[0].began_us <= now_us:
             self._seconds.popleft()
 
     @property

@@ -8,10 +8,12 @@ from typing import Annotated, NoReturn
 import platformdirs
 import typer
 
+from repsense.errors import RepSenseError
+from repsense.secret_files import secrets_directory
+
 __all__ = [
     "DEFAULT_CONFIGURATION",
     "DEFAULT_GATEWAY_ID",
-    "DEFAULT_MQTT_URL",
     "DEFAULT_SPOOL",
     "Adapter",
     "Configuration",
@@ -20,6 +22,7 @@ __all__ = [
     "HomeAssistantPrefix",
     "MetricsHost",
     "MetricsPort",
+    "MqttCaFile",
     "MqttUrl",
     "OptionalSpool",
     "SensorId",
@@ -32,6 +35,7 @@ __all__ = [
 _USER_ERROR = 2
 """Exit code, as of every command line that was used wrongly."""
 _MAX_ID_LENGTH = 63
+_LOCAL_MQTT_URL = "mqtt://127.0.0.1:1883"
 
 
 def as_id(text: str) -> str:
@@ -45,12 +49,34 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(_USER_ERROR)
 
 
-DEFAULT_MQTT_URL = "mqtt://127.0.0.1:1883"
+def _default_mqtt_url() -> str:
+    try:
+        directory = secrets_directory()
+        file = None if directory is None else directory / "mqtt_url"
+        return file.read_text(encoding="utf-8").strip() if file is not None and file.exists() else _LOCAL_MQTT_URL
+    except RepSenseError as error:
+        fail(f"{error}.")
+    except OSError as error:
+        fail(f"SECRETS_DIR: cannot read {error.filename} ({error.strerror}).")
+
+
 DEFAULT_GATEWAY_ID = as_id(socket.gethostname()) or "gateway"
 DEFAULT_CONFIGURATION = platformdirs.user_config_path("repsense") / "gateway.toml"
 DEFAULT_SPOOL = platformdirs.user_state_path("repsense") / "gateway"
 
-MqttUrl = Annotated[str, typer.Option(envvar="MQTT_URL", help="The broker: mqtt:// or mqtts://.")]
+MqttUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="MQTT_URL",
+        default_factory=_default_mqtt_url,
+        show_default="the file mqtt_url in SECRETS_DIR, or mqtt://127.0.0.1:1883",
+        help="The broker: mqtt:// or mqtts://.",
+    ),
+]
+MqttCaFile = Annotated[
+    Path | None,
+    typer.Option(envvar="MQTT_CA_FILE", help="Who is trusted to sign its certificate; those of the system by default."),
+]
 GatewayId = Annotated[str, typer.Option(envvar="GATEWAY_ID", help="This gateway's id in topics.")]
 SensorId = Annotated[str, typer.Option(envvar="SENSOR_ID", help="The sensor's id in topics.")]
 Configuration = Annotated[

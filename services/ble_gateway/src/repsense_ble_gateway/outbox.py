@@ -65,6 +65,7 @@ class OutboxRules:
         acknowledgements_s: How often it is written down how far the broker has acknowledged. What it had acknowledged
             since then is sent again after a crash, and recognised by its sequence.
         durable_s: How often what was written is forced to the disk itself.
+        unreported_s: After how long without a report of stored samples it is said that nobody stores them.
         lanes: When messages are taken for lost.
     """
 
@@ -72,6 +73,7 @@ class OutboxRules:
     review_s: float = 1.0
     acknowledgements_s: float = 5.0
     durable_s: float = 0.5
+    unreported_s: float = 60.0
     lanes: LaneRules = field(default_factory=LaneRules)
 
 
@@ -123,7 +125,7 @@ class Outbox:
         self._clock = clock
         # Not the system's clock: where there is no battery it jumps once the network is there, and what is kept would
         # be too old at once.
-        self._epoch_us = now_us() - round(clock() * MICROSECONDS)
+        self._begin_clock(now_us())
         self._lanes = {sensor_id: self._new_lane() for sensor_id in sensor_ids}
         self._sides: dict[str, _Side] = {}
         self._turns: dict[str, None] = {}
@@ -143,6 +145,8 @@ class Outbox:
         self._n_renewals = 0
         self._review_due = False
         self._dropping = False
+        self._unreported: set[str] = set()
+        """The sensors of which it was said that nobody stores their samples."""
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._n_expectant = 0
@@ -201,6 +205,9 @@ class Outbox:
             backlog = await self._call(self._spool.open)
             for sensor_id, left in backlog.items():
                 self._lanes[sensor_id] = self._new_lane(left.acknowledged_key, left.n_messages, left.n_waiting)
+            if backlog:
+                # Where there is no battery, the system's clock may have been wrong when these were made, or be so now.
+                self._begin_clock(max(left.newest_us for left in backlog.values()))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     workers = [tasks.create_task(self._pump(), name="spool")]
@@ -277,6 +284,10 @@ class Outbox:
 
     def _new_lane(self, acknowledged_key: int = 0, n_messages: int = 0, n_waiting: int = 0) -> Lane:
         return Lane(self._rules.lanes, self._clock(), acknowledged_key, n_messages, n_waiting)
+
+    def _begin_clock(self, at_us: int) -> None:
+        """Let the clock of the messages show a time, microseconds since 1970, and run forward from now on."""
+        self._epoch_us = at_us - round(self._clock() * MICROSECONDS)
 
     def _now_us(self) -> int:
         return self._epoch_us + round(self._clock() * MICROSECONDS)
@@ -414,10 +425,26 @@ class Outbox:
             self._count_dropped(self._lanes[sensor].gone(keys), "they are too old")
         self.n_bytes = await self._call(lambda: self._spool.n_bytes)
         self._dropping = self._dropping and self.n_waiting > 0
+        self._say_what_is_unreported()
         if self._clock() - self._marked_s >= self._rules.acknowledgements_s:
             self._marked_s = self._clock()
             if marks := self._new_marks():
                 await self._call(partial(self._spool.write, Changes(acknowledged=marks)))
+
+    def _say_what_is_unreported(self) -> None:
+        """Brokers take what a gateway may not send, and throw it away; or nobody is there to store it."""
+        now_s, most_s = self._clock(), self._rules.unreported_s
+        unreported = {sensor for sensor, lane in self._lanes.items() if lane.unreported_s(now_s) > most_s}
+        if begun := unreported - self._unreported:
+            _LOGGER.warning(
+                "%s: the broker takes the samples, but nobody has stored any for %g s: no preprocessor is running, or "
+                "this gateway's user may not send them (docs/security.md); they are kept here and sent again",
+                ", ".join(sorted(begun)),
+                most_s,
+            )
+        if ended := self._unreported - unreported:
+            _LOGGER.info("%s: samples are stored again", ", ".join(sorted(ended)))
+        self._unreported = unreported
 
     async def _repeat_lost(self, sensor: str, lane: Lane, now_s: float) -> None:
         until = lane.lost_until(now_s)

@@ -71,12 +71,12 @@ def inspect(
 def add(
     sensor: _Sensor,
     *,
-    sensor_id: Annotated[str | None, typer.Option("--id", help="Its id in topics; from its name by default.")] = None,
+    sensor_id: Annotated[str | None, typer.Option("--id", help="Its id in topics; from SENSOR by default.")] = None,
     name: Annotated[str | None, typer.Option(help="What to call it on a screen.")] = None,
     profile: _Profile = None,
     rate_hz: _Rate = None,
     mounting: Annotated[
-        str | None, typer.Option(help="Which of its axes lies along x, y and z of the body, such as=-y,x,z.")
+        str | None, typer.Option(help="Which of its axes lies along x, y and z of the body, such as --mounting=-y,x,z.")
     ] = None,
     config: Configuration = DEFAULT_CONFIGURATION,
 ) -> None:

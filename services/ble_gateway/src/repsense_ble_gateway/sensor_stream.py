@@ -24,6 +24,9 @@ _DECIMALS = 5
 """Of a value in a message: 0.00001 m/s^2, rad/s or uT is far below every sensor's resolution."""
 _STATUS_INTERVAL_US = 10 * MICROSECONDS
 """How often a sensor's status is brought up to date while nothing but figures change."""
+_CLOCK_SET_US = 32 * MICROSECONDS
+"""Bluetooth lets a connection be silent for no longer. What comes later, or before what came before, tells that the
+host's clock was set."""
 _RATE_DIGITS = 4
 _LOSS_DECIMALS = 4
 
@@ -56,6 +59,8 @@ class _Stream:
     batcher: Batcher
     end: int | None = None
     """Index of the first sample that has not come yet; None before the first packet."""
+    arrived_us: int = 0
+    """When the last packet came."""
 
     @classmethod
     def begin(cls, stream_id: str, packet: Packet, sample_rate_hz: float) -> Self:
@@ -73,7 +78,20 @@ class _Stream:
         """Where a packet belongs in this stream."""
         if packet.channels != self.channels or sample_rate_hz != self.sample_rate_hz:
             return Irregularity.RESTART
-        return self.counter.place(packet, arrived_us)
+        place = self.counter.place(packet, arrived_us)
+        if isinstance(place, int) and self._clock_was_set(place + len(packet.samples), arrived_us):
+            return Irregularity.RESTART
+        return place
+
+    def _clock_was_set(self, end: int, arrived_us: int) -> bool:
+        """Whether the host's clock was put forward or back since the last packet, by more than any delay.
+
+        A stream with two kinds of times would have windows and sets that last as long as the jump.
+        """
+        if self.end is None:
+            return False
+        expected_us = self.arrived_us + (end - self.end) / self.sample_rate_hz * MICROSECONDS
+        return abs(arrived_us - expected_us) > _CLOCK_SET_US
 
 
 @dataclass(slots=True)
@@ -183,6 +201,7 @@ class SensorStream:
         stream = self._stream
         stream.clock.arrived(place, packet, arrived_us)
         self._count(stream, place, len(packet.samples), now_us)
+        stream.arrived_us = arrived_us
         yield from self._known_truths(stream, place + len(packet.samples))
         for batch in stream.batcher.push(place, packet.samples):
             yield self._samples(stream, batch)

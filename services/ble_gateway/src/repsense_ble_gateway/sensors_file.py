@@ -38,14 +38,10 @@ def read_sensors(path: Path) -> tuple[SensorConfiguration, ...]:
     Raises:
         SensorsFileError: If there is no such file, or anything in it is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    text = _read(path)
+    if text is None:
         msg = f"there is no {path}; `repsense-gateway scan` finds sensors and `repsense-gateway add` writes it"
-        raise SensorsFileError(msg) from error
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read: {error}"
-        raise SensorsFileError(msg) from error
+        raise SensorsFileError(msg)
     return _parse(text, path)
 
 
@@ -54,8 +50,9 @@ def add_sensor(path: Path, sensor: SensorConfiguration) -> None:
 
     Raises:
         SensorsFileError: If the file is wrong already, or would be with this sensor.
+        OSError: If it cannot be written.
     """
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = _read(path) or ""
     _parse(text, path)
     table = tomlkit.table()
     table.update(sensor.model_dump(exclude_defaults=True))
@@ -64,10 +61,23 @@ def add_sensor(path: Path, sensor: SensorConfiguration) -> None:
     section = tomlkit.document()
     section.append("sensors", sensors)
     separator = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    longer = f"{text}{separator}{section.as_string()}"
-    _parse(longer, path)
+    addition = separator + section.as_string()
+    _parse(text + addition, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(longer, encoding="utf-8")
+    # Not the whole file anew: what somebody wrote must outlive a full disk.
+    with path.open("a", encoding="utf-8") as file:
+        file.write(addition)
+
+
+def _read(path: Path) -> str | None:
+    """What a file says; None if there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise SensorsFileError(msg) from error
 
 
 def _parse(text: str, path: Path) -> tuple[SensorConfiguration, ...]:

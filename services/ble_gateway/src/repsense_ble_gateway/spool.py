@@ -85,7 +85,7 @@ WHERE sensor_id = ? ORDER BY number DESC, key DESC LIMIT 1
 """
 _STORED = "SELECT key FROM messages WHERE key >= :first AND key < :stop AND key + n_samples <= :stop"
 _BACKLOG = """
-SELECT sensor_id, coalesce(acknowledged_key, 0), count(*), total(key > coalesce(acknowledged_key, 0))
+SELECT sensor_id, coalesce(acknowledged_key, 0), count(*), total(key > coalesce(acknowledged_key, 0)), max(created_us)
 FROM streams CROSS JOIN messages ON key BETWEEN first_key AND last_key LEFT JOIN sensors USING (sensor_id)
 GROUP BY sensor_id
 """
@@ -158,11 +158,13 @@ class Backlog:
         acknowledged_key: The broker has acknowledged the messages up to this key.
         n_messages: How many are kept.
         n_waiting: How many of them wait to be sent.
+        newest_us: When the last of them was made, microseconds since 1970 by that run's clock.
     """
 
     acknowledged_key: int
     n_messages: int
     n_waiting: int
+    newest_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class SpoolLimits:
     """How much is kept.
 
     Attributes:
-        max_age_s: Older messages are dropped.
+        max_age_s: Older messages are dropped; only the time counts in which a gateway runs.
         max_bytes: On disk; the oldest messages are dropped to stay below.
         max_memory_bytes: The same for what has to stay in memory. 64 MiB are four hours of one sensor at 50 Hz.
         retry_s: How long a disk that failed is left alone.
@@ -239,13 +241,18 @@ def _first_key(number: int) -> int:
 
 
 class _Store:
-    """One database, on disk or in memory."""
+    """One database, on disk or in memory.
 
-    def __init__(self, path: Path | None, max_bytes: int) -> None:
+    An exclusive one shuts out other connections, and so needs no file through which they share its log.
+    """
+
+    def __init__(self, path: Path | None, max_bytes: int, *, exclusive: bool = False) -> None:
         self.max_bytes = max_bytes
         # Used by one thread at a time, not always the same.
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         try:
+            if exclusive:
+                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -296,7 +303,7 @@ class _Store:
 
     def backlog(self) -> dict[str, Backlog]:
         rows = self._connection.execute(_BACKLOG)
-        return {sensor_id: Backlog(key, n_messages, int(n)) for sensor_id, key, n_messages, n in rows}
+        return {sensor_id: Backlog(key, n, int(n_waiting), newest) for sensor_id, key, n, n_waiting, newest in rows}
 
     def insert(self, rows: Iterable[_Row]) -> None:
         for row in rows:
@@ -527,7 +534,7 @@ class Spool:
         try:
             _force_to_disk(log)
             if log.stat().st_size > _CHECKPOINT_WAL_BYTES:
-                with contextlib.closing(sqlite3.connect(self._folder / _FILE)) as connection:
+                with contextlib.closing(sqlite3.connect(self._folder / _FILE, timeout=0)) as connection:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (OSError, sqlite3.Error) as error:
             # The next write tells the user if the disk fails; a file that was just replaced is no failure.
@@ -555,7 +562,11 @@ class Spool:
         self._lock = lock
 
     def _load(self, folder: Path) -> dict[str, Backlog]:
-        disk = _Store(folder / _FILE, self._limits.max_bytes)
+        try:
+            disk = _Store(folder / _FILE, self._limits.max_bytes)
+        except sqlite3.OperationalError:
+            # A full disk has no room for one more file; what is there can be read and sent all the same.
+            disk = _Store(folder / _FILE, self._limits.max_bytes, exclusive=True)
         try:
             disk.compact()
             streams, newest_key, backlog = disk.streams(), disk.newest_acknowledged_key(), disk.backlog()
@@ -566,7 +577,9 @@ class Spool:
         self._numbers = {(sensor_id, stream_id): number for number, sensor_id, stream_id in streams}
         self._sensor_ids |= {number: sensor_id for number, sensor_id, _ in streams}
         self._next_number = max([newest_key >> _SEQUENCE_BITS, *self._sensor_ids]) + 1
-        _force_to_disk(folder)
+        # Some file systems cannot do that with a folder, which is no reason to leave its backlog alone.
+        with contextlib.suppress(OSError):
+            _force_to_disk(folder)
         return backlog
 
     def _number(self, sensor_id: str, stream_id: str) -> int:

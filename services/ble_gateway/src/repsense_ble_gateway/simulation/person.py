@@ -1,6 +1,6 @@
 """A simulated person: one set after another, with rests and the moves from one pose to the next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,12 @@ from repsense_ble_gateway.simulation.imu import Imu
 from repsense_ble_gateway.simulation.motion import Hold, Motion, SetOfRepetitions, Tremor, Turn
 from repsense_ble_gateway.simulation.rotations import Matrices, Vectors, rotation_matrices, rotation_vectors
 
-__all__ = ["Person", "Stretch"]
+__all__ = ["USUAL_REST_S", "Person", "Stretch"]
 
 _FIRST_REST_S = 0.4
 """Short, so that somebody who looks at a new installation soon sees something."""
 _SET_S = (20.0, 35.0)
-_REST_S = (8.0, 15.0)
+USUAL_REST_S = (8.0, 15.0)
 _TURN_S = (1.0, 1.6)
 _REST_STANDING_SHARE = 0.6
 """How often a rest is spent upright; otherwise in the pose of the exercise."""
@@ -50,7 +50,23 @@ class Stretch:
 class Person:
     """One person with a sensor on; what they do is decided by the seed."""
 
-    def __init__(self, seed: int, sample_rate_hz: float) -> None:
+    def __init__(
+        self,
+        seed: int,
+        sample_rate_hz: float,
+        exercises: Sequence[Exercise] = EXERCISES,
+        rest_s: tuple[float, float] = USUAL_REST_S,
+    ) -> None:
+        """Draw a person.
+
+        Args:
+            seed: Decides who they are and everything that they do.
+            sample_rate_hz: Rate of the sensor.
+            exercises: What their workout consists of; at least one.
+            rest_s: How long they rest between two sets, at least and at most.
+        """
+        self._rest_s = rest_s
+        self._exercises = exercises
         self._generator = np.random.default_rng(seed)
         self._rate_hz = sample_rate_hz
         self._imu = Imu.draw(self._generator)
@@ -68,12 +84,12 @@ class Person:
         self._n_samples = 0
 
     def workout(self) -> Iterator[Stretch]:
-        """Sets of all exercises in changing order, without end."""
+        """Sets of the exercises in changing order, without end."""
         pose = self._worn(STANDING.orientation())
         yield self._measured(Hold(pose, _FIRST_REST_S))
         last: Exercise | None = None
         while True:
-            order = [EXERCISES[index] for index in self._generator.permutation(len(EXERCISES))]
+            order = [self._exercises[index] for index in self._generator.permutation(len(self._exercises))]
             if order[0] is last:
                 order.append(order.pop(0))
             for exercise in order:
@@ -86,7 +102,7 @@ class Person:
                 pose = self._worn(STANDING.orientation()) if standing else stop
                 if standing:
                     yield self._measured(self._turn(stop, pose))
-                yield self._measured(Hold(pose, self._generator.uniform(*_REST_S)))
+                yield self._measured(Hold(pose, self._generator.uniform(*self._rest_s)))
             last = order[-1]
 
     def draw_set(self, exercise: Exercise) -> SetOfRepetitions:

@@ -1,6 +1,6 @@
 """A simulated person's sensor: RepSense packets as a radio would deliver them, and the truth beside."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from repsense_ble_gateway.packets.repsense import (
     encode_packet,
     samples_per_notification,
 )
-from repsense_ble_gateway.simulation.person import Person
+from repsense_ble_gateway.simulation.exercises import EXERCISES, Exercise
+from repsense_ble_gateway.simulation.person import USUAL_REST_S, Person
 from repsense_ble_gateway.sources import Connected, Event, Moved, Received
 from repsense_ble_gateway.sources.pacing import Pace
 
@@ -38,6 +39,8 @@ class SimulatorSource:
         sample_rate_hz: Rate of the sensor.
         loss: Share of notifications that never arrive.
         jitter_s: Mean of the random delay of a notification on top of the constant one.
+        exercises: What the person does sets of.
+        rest_s: How long they rest between two sets, at least and at most.
     """
 
     sensor_id: str
@@ -46,6 +49,8 @@ class SimulatorSource:
     sample_rate_hz: float = 50.0
     loss: float = 0.0
     jitter_s: float = DEFAULT_JITTER_S
+    exercises: Sequence[Exercise] = EXERCISES
+    rest_s: tuple[float, float] = USUAL_REST_S
 
     simulated = True
 
@@ -56,7 +61,8 @@ class SimulatorSource:
         pace = Pace.start()
         yield Connected(RepSenseDecoder())
         arrival_s = 0.0
-        for event in simulated_packets(Person(self.seed, self.sample_rate_hz), self.sample_rate_hz):
+        person = Person(self.seed, self.sample_rate_hz, self.exercises, self.rest_s)
+        for event in simulated_packets(person, self.sample_rate_hz):
             if isinstance(event, Moved):
                 yield event
                 continue
