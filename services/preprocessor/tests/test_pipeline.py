@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -6,6 +7,7 @@ from support.models import MEAN_LABELS
 from support.pipeline import BEGIN, Driver, MemoryStore, messages, movement
 
 from repsense.channels import Channel
+from repsense.messages import SamplesMessage
 from repsense.timestamps import MICROSECONDS, to_epoch_us
 from repsense_preprocessor.pipeline import PipelineRules
 
@@ -17,11 +19,17 @@ def seconds(time_us: int) -> float:
     return (time_us - to_epoch_us(BEGIN)) / MICROSECONDS
 
 
-def test_a_stream_becomes_windows_labels_sets_and_a_workout() -> None:
+def undisturbed(stream: Sequence[SamplesMessage]) -> MemoryStore:
+    """What is stored when one message after the other comes."""
     store = MemoryStore()
     driver = Driver(store)
-    for message in messages(WORKOUT):
+    for message in stream:
         driver.push([message])
+    return store
+
+
+def test_a_stream_becomes_windows_labels_sets_and_a_workout() -> None:
+    store = undisturbed(messages(WORKOUT))
 
     windows = sorted(store.classifications.values(), key=lambda c: c["window_start_us"])
     n_samples_at_2_hz = -(-len(WORKOUT) // 25)
@@ -208,10 +216,7 @@ def test_what_was_stored_but_perhaps_not_published_is_published_again() -> None:
 def test_what_a_crashed_preprocessor_had_not_acknowledged_may_come_late_and_out_of_order() -> None:
     # The NATS server delivers it again only after `ack_wait`, when newer messages have long been coming.
     stream = messages(WORKOUT)
-    ideal = MemoryStore()
-    driver = Driver(ideal)
-    for message in stream:
-        driver.push([message])
+    ideal = undisturbed(stream)
 
     store = MemoryStore()
     driver = Driver(store)
@@ -226,6 +231,38 @@ def test_what_a_crashed_preprocessor_had_not_acknowledged_may_come_late_and_out_
 
     assert store.classifications == ideal.classifications
     assert store.sets == ideal.sets
+
+
+@pytest.mark.parametrize("n_stored", [0, 1])
+def test_the_beginning_of_a_stream_may_come_late_after_a_crash_too(n_stored: int) -> None:
+    stream = messages(WORKOUT)
+    ideal = undisturbed(stream)
+
+    store = MemoryStore()
+    Driver(store).push(stream[:n_stored])
+    restarted = Driver(store)
+    for message in stream[20:40]:
+        restarted.push([message], overtaking=True)
+    restarted.push(stream[:20], overtaking=True)
+    for message in stream[40:]:
+        restarted.push([message])
+
+    assert store.classifications == ideal.classifications
+    assert store.sets == ideal.sets
+    assert store.sensors["wrist"]["n_lost"] == 0
+
+
+@pytest.mark.parametrize(("overtaking", "delayed_s"), [(True, 6), (False, 0)])
+def test_a_sensor_that_counts_by_itself_begins_where_it_does(overtaking: bool, delayed_s: float) -> None:  # noqa: FBT001
+    store = MemoryStore()
+    driver = Driver(store)
+    stream = messages(movement([(SQUAT, 12)]))[10:]
+
+    times_s = [driver.now_s for message in stream if driver.push([message], overtaking=overtaking).messages]
+
+    assert times_s[0] == pytest.approx(max(2.2, 0.2 + delayed_s))
+    assert min(seconds(c["window_start_us"]) for c in store.classifications.values()) == 2
+    assert store.sensors["wrist"]["n_lost"] == 0
 
 
 def test_what_never_comes_is_given_up_even_when_nothing_else_comes() -> None:

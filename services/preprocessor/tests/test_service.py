@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
@@ -10,19 +12,21 @@ import pytest
 from numpy.typing import NDArray
 from pymongo.errors import ConnectionFailure
 from support import pipeline
-from support.models import mean_manifest
+from support.models import mean_manifest, write_mean_model
 from support.pipeline import Driver, MemoryStore, messages, movement
 
 from repsense.classifiers import Classifier
 from repsense.classifiers.following import Refusal
+from repsense.condition import Condition
 from repsense.errors import ModelVersionGoneError
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage, StoredMessage
+from repsense.patience import StoppedError
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_preprocessor import metrics, service, stored_reports
 from repsense_preprocessor.broker import Received
 from repsense_preprocessor.pipeline import Outcome, Pipeline, PipelineRules
-from repsense_preprocessor.service import Service
+from repsense_preprocessor.service import Patience, Service
 
 WORKOUT = movement([(None, 3), (2, 12), (None, 9), (0, 6)])
 _PATIENCE_S = 20
@@ -57,7 +61,7 @@ class _Broker:
         assert isinstance(batch, list)
         self.n_given += len(batch)
         return [
-            Received(sensor_topic(message.sensor_id, SensorTopic.SAMPLES), message.encode(), number, 1)
+            Received(sensor_topic(message.sensor_id, SensorTopic.SAMPLES), message.encode(), number, 1, overtaking=True)
             for number, message in enumerate(batch)
         ]
 
@@ -147,7 +151,7 @@ class _World:
         self.store.prepare(self.one.manifest, 1)
         broker, stop = _Broker(steps), Event()
         begun = Pipeline(self.one.manifest, self.store, PipelineRules(), time.monotonic())
-        worker = Service(broker, self.one, self.follower, self.store, begun, samples_retention_s=1e12)
+        worker = Service(broker, self.one, self.follower, self.store, begun, kept_s={})
         thread = Thread(target=worker.run, args=(stop,))
         thread.start()
         try:
@@ -190,6 +194,14 @@ def assert_each_window_once(store: MemoryStore, stream: Sequence[SamplesMessage]
 
 def batches(stream: list[SamplesMessage], size: int) -> list[list[SamplesMessage] | Callable[[], None]]:
     return [stream[first : first + size] for first in range(0, len(stream), size)]
+
+
+def test_a_stream_whose_beginning_was_overtaken_has_all_of_its_windows() -> None:
+    world, stream = _World(), messages(WORKOUT)
+
+    world.run([stream[20:40], stream[:20], stream[40:]], everything_acknowledged(len(stream)))
+
+    assert_each_window_once(world.store, stream)
 
 
 def test_an_offered_version_is_entered_into_the_list_and_takes_over_between_two_batches() -> None:
@@ -297,6 +309,34 @@ def test_it_stops_while_it_waits_for_a_version() -> None:
 
     assert broker.n_acknowledged < broker.n_given
     assert world.one.closed
+
+
+def test_a_model_that_is_missing_at_the_start_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    condition = Condition(("model",))
+    with ThreadPoolExecutor(1) as background:
+        opening = background.submit(Patience(condition).await_model, Event(), f"onnx:{tmp_path / 'mean'}")
+        n_before = metrics.RETRIES.labels("model")._value.get()
+        while metrics.RETRIES.labels("model")._value.get() < n_before + 3:
+            time.sleep(0.001)
+        assert condition.problems()["model"].startswith("there is no model that can be used: no model in")
+        write_mean_model(tmp_path / "made")
+        (tmp_path / "made").rename(tmp_path / "mean")
+        classifier = opening.result(_PATIENCE_S)
+
+    assert classifier.manifest.name == "mean"
+    assert condition.problems() == {}
+    assert len([message for message in caplog.messages if message.startswith("waiting: there is no model")]) == 1
+
+
+def test_who_waits_for_a_first_model_can_be_stopped(tmp_path: Path) -> None:
+    stop = Event()
+    with ThreadPoolExecutor(1) as background:
+        opening = background.submit(Patience(Condition(("model",))).await_model, stop, f"onnx:{tmp_path / 'mean'}")
+        stop.set()
+        with pytest.raises(StoppedError):
+            opening.result(_PATIENCE_S)
 
 
 def told(broker: _Broker) -> list[tuple[int, int]]:

@@ -110,6 +110,48 @@ def test_sets_belong_to_one_workout_until_a_long_pause() -> None:
     assert [s["workout_id"] for s in stored.sets.values()] == [first["_id"], first["_id"], second["_id"]]
 
 
+def test_a_workout_does_not_go_on_for_ever() -> None:
+    # A set every 10 s; the fourth begins 30 s after the workout.
+    timeline = ("SSSS" + "." * 16) * 5
+    stored = Stored()
+    stored.feed(SetTracker("wrist", mean_manifest(), replace(RULES, workout_max_s=29.9)), timeline)
+
+    assert [workout["n_sets"] for workout in stored.workouts.values()] == [3, 2]
+    assert len(followed(timeline).workouts) == 1
+
+
+def test_a_workout_totals_its_exercises() -> None:
+    stored = followed("PPpp" + "." * 10 + "SSSSS" + "." * 10 + "PPPPPppp")
+
+    (workout,) = stored.workouts.values()
+    assert workout["totals"] == [
+        # From the middle of the first window of each set to the middle of its last.
+        {
+            "exercise": "push-up",
+            "n_sets": 2,
+            "duration_us": (3 + 7) * STEP_US,
+            "form_windows": {"correct": 7, "incorrect": 5},
+        },
+        {"exercise": "squat", "n_sets": 1, "duration_us": 4 * STEP_US, "form_windows": {}},
+    ]
+
+
+def test_totals_follow_the_set_that_goes_on() -> None:
+    tracker = SetTracker("wrist", mean_manifest(), RULES)
+    stored = Stored()
+
+    stored.feed(tracker, "PPPP")
+    (before,) = [dict(workout) for workout in stored.workouts.values()]
+    stored.feed(tracker, "pp", first=4)
+    (after,) = stored.workouts.values()
+
+    assert before["totals"] == [
+        {"exercise": "push-up", "n_sets": 1, "duration_us": 3 * STEP_US, "form_windows": {"correct": 4}}
+    ]
+    assert after["totals"][0]["duration_us"] == 5 * STEP_US
+    assert after["totals"][0]["form_windows"] == {"correct": 4, "incorrect": 2}
+
+
 @pytest.mark.parametrize("crash_after", range(1, 30))
 def test_a_restart_that_sees_windows_again_changes_nothing(crash_after: int) -> None:
     timeline = "..SSSSSSSS.SS" + "." * 10 + "PPPpppppp.."
@@ -127,6 +169,8 @@ def test_a_restart_that_sees_windows_again_changes_nothing(crash_after: int) -> 
 
     assert stored.sets == uninterrupted.sets
     assert stored.workouts == uninterrupted.workouts
+    (workout,) = stored.workouts.values()
+    assert [total["n_sets"] for total in workout["totals"]] == [1, 1]
 
 
 def test_a_stream_whose_clock_lies_before_the_last_set_begins_anew() -> None:

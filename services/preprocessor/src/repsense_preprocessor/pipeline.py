@@ -10,7 +10,7 @@ as after a restart.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,13 +32,22 @@ from repsense.manifest import ModelManifest
 from repsense.messages import ClassificationMessage, SamplesMessage, UnclassifiedReason
 from repsense.resampling import Resampler
 from repsense.streams import Run, StreamReassembler
-from repsense.timestamps import MICROSECONDS, to_epoch_us
+from repsense.timestamps import MICROSECONDS, now_us, to_epoch_us
 from repsense.windows import SlidingWindower, Window, motion
 from repsense_preprocessor.results import WindowResult, samples_document, sensor_document
 from repsense_preprocessor.sets import SetRules, SetTracker
 from repsense_preprocessor.smoothing import LabelSmoother
 
-__all__ = ["History", "Outcome", "Pipeline", "PipelineRules", "SensorHistory", "StreamHistory", "WindowTask"]
+__all__ = [
+    "History",
+    "Outcome",
+    "Pipeline",
+    "PipelineRules",
+    "SensorHistory",
+    "StreamFigures",
+    "StreamHistory",
+    "WindowTask",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -136,9 +145,37 @@ class _Stream:
     answered_label: LabelDocument | None = None
     """The label of the newest of them that the sets have taken into account."""
     n_samples: int = 0
+    n_samples_before: int = 0
+    """How many of them, of the lost and of the duplicates were stored when this pipeline began to follow it."""
+    n_lost_before: int = 0
+    n_duplicate_before: int = 0
     last_sample_us: int = 0
     last_message_s: float = 0.0
+    delay_s: float = 0.0
+    """From the last sample of the newest message to its arrival."""
     silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """What an operator may want to know of a stream; what is counted, since this pipeline follows it."""
+
+    sensor_id: str
+    stream_id: str
+    n_samples: int
+    """That have come, also those that came again."""
+    n_lost: int
+    """That are given up."""
+    n_duplicate: int
+    """That came again."""
+    sample_rate_hz: float
+    """As the gateway names it."""
+    last_sample_us: int
+    """When the newest sample was taken, by the sensor's clock, microseconds since 1970."""
+    delay_s: float
+    """From the last sample of the newest message to its arrival, by the two clocks."""
+    usable: bool
+    """Whether it fits the model."""
 
 
 @dataclass(slots=True)
@@ -222,6 +259,23 @@ class Pipeline:
         """How many streams are being followed."""
         return len(self._streams)
 
+    def streams(self) -> list["StreamFigures"]:
+        """What is to be known of each stream that is being followed."""
+        return [
+            StreamFigures(
+                sensor_id=stream.sensor_id,
+                stream_id=stream.stream_id,
+                n_samples=stream.n_samples - stream.n_samples_before,
+                n_lost=stream.reassembler.n_lost - stream.n_lost_before,
+                n_duplicate=stream.reassembler.n_duplicate - stream.n_duplicate_before,
+                sample_rate_hz=stream.opened_by.sample_rate_hz,
+                last_sample_us=stream.last_sample_us,
+                delay_s=stream.delay_s,
+                usable=stream.problem is None,
+            )
+            for stream in self._streams.values()
+        ]
+
     def misfit(self, manifest: ModelManifest) -> str | None:
         """Why, in words, a sensor that is being classified could not be by another model; None if each could."""
         for stream in self._streams.values():
@@ -241,6 +295,31 @@ class Pipeline:
         for sensor in self._sensors.values():
             self._keep_sets(sensor.tracker, sensor.tracker.bring_up_to_date(), outcome)
 
+    def forget(self, is_gone: Callable[[str], bool], outcome: Outcome) -> None:
+        """Follow some sensors no longer, and write down what is not stored yet, for another process to go on with.
+
+        Args:
+            is_gone: Which sensors, by their ids.
+            outcome: Takes the documents.
+        """
+        for sensor_id in [sensor_id for sensor_id in self._sensors if is_gone(sensor_id)]:
+            tracker = self._sensors.pop(sensor_id).tracker
+            self._keep_sets(tracker, tracker.bring_up_to_date(), outcome)
+        for stream in [stream for stream in self._streams.values() if is_gone(stream.sensor_id)]:
+            del self._streams[stream.stream_id]
+            if not stream.silent:
+                outcome.sensors[stream.sensor_id] = _document_of(stream)
+        self._left_open = [sensor_id for sensor_id in self._left_open if not is_gone(sensor_id)]
+
+    def adopt(self, now_s: float) -> None:
+        """Look after sensors that another process has followed until now: what it left open may have to be closed.
+
+        Args:
+            now_s: The time.
+        """
+        self._left_open = self._history.sensors_with_open_set()
+        self._began_s = now_s
+
     def successor(self, manifest: ModelManifest, now_s: float) -> "Pipeline":
         """A pipeline for another model, to go on where this one has left once everything is stored.
 
@@ -253,13 +332,16 @@ class Pipeline:
         """
         return Pipeline(manifest, self._history, self._rules, now_s, previous=self._manifest)
 
-    def extract(self, messages: Iterable[SamplesMessage], outcome: Outcome, now_s: float) -> list[WindowTask]:
+    def extract(
+        self, messages: Iterable[SamplesMessage], outcome: Outcome, now_s: float, *, overtaking: bool = False
+    ) -> list[WindowTask]:
         """Cut the windows that a batch completes.
 
         Args:
             messages: In order of arrival.
             outcome: Takes the samples to be stored.
             now_s: The time.
+            overtaking: Whether older messages may be on their way, so that a stream which does not begin at 0 may yet.
 
         Returns:
             The windows, oldest first within each stream. Those with `needs_classifying` have to be classified.
@@ -269,12 +351,13 @@ class Pipeline:
             stream = self._streams.get(message.stream_id)
             later: Sequence[Run] = ()
             if stream is None:
-                stream, runs, later = self._open_stream(message, outcome, now_s)
+                stream, runs, later = self._open_stream(message, outcome, now_s, overtaking=overtaking)
                 tasks += self._without_needless(self._cut(stream, runs))
             try:
                 _check_unchanged(stream.opened_by, message)
             except MessageError as error:
-                _LOGGER.warning("%s: a message is dropped: %s", message.sensor_id, error)
+                about = {"sensor": message.sensor_id}
+                _LOGGER.warning("%s: a message is dropped: %s", message.sensor_id, error, extra=about)
                 continue
             for run in (self._take(stream, message, outcome, now_s), *later):
                 tasks += self._cut(stream, stream.reassembler.push(run, now_s))
@@ -309,17 +392,22 @@ class Pipeline:
         return self._sensors[sensor_id]
 
     def _open_stream(
-        self, message: SamplesMessage, outcome: Outcome, now_s: float
+        self, message: SamplesMessage, outcome: Outcome, now_s: float, *, overtaking: bool
     ) -> tuple[_Stream, list[Run], Sequence[Run]]:
         """Begin a stream; where it began before this pipeline, return its stored samples before and after a message."""
         sensor_id, manifest = message.sensor_id, self._manifest
+        # The results before the sets: sets are written first, so they may know more than the results say, but not less,
+        # also if another process writes in between.
+        stored = self._history.stream(message, self._history_span_us) if message.sequence else StreamHistory()
         sensor = self._sensor(sensor_id)
         background = [index for index, label in enumerate(manifest.labels) if label in manifest.background]
         stream = _Stream(
             sensor_id=sensor_id,
             stream_id=message.stream_id,
             opened_by=message,
-            reassembler=StreamReassembler(message.sample_rate_hz, self._rules.reorder_s),
+            reassembler=StreamReassembler(
+                message.sample_rate_hz, self._rules.reorder_s, first=0 if overtaking and not stored.runs else None
+            ),
             smoother=LabelSmoother(manifest.confidence_threshold, self._rules.min_windows, background),
             columns=[],
         )
@@ -329,7 +417,6 @@ class Pipeline:
         except StreamError as error:
             stream.problem = str(error)
         runs: list[Run] = []
-        stored = self._history.stream(message, self._history_span_us) if message.sequence else StreamHistory()
         if not stored.runs:
             self._keep_sets(sensor.tracker, sensor.tracker.begin_stream(to_epoch_us(message.first_sample_at)), outcome)
         else:
@@ -342,6 +429,9 @@ class Pipeline:
                 )
                 stream.reassembler.n_lost = stored.sensor["n_lost"]
                 stream.reassembler.n_duplicate = stored.sensor["n_duplicate"]
+        stream.n_samples_before = stream.n_samples
+        stream.n_lost_before = stream.reassembler.n_lost
+        stream.n_duplicate_before = stream.reassembler.n_duplicate
         sensor.stored_at_s = float("-inf")
         self._streams[message.stream_id] = stream
         _LOGGER.info(
@@ -350,6 +440,7 @@ class Pipeline:
             message.sample_rate_hz,
             f", going on at sample {message.sequence}" if message.sequence else "",
             f"; not classified: {stream.problem}" if stream.problem else "",
+            extra={"sensor": sensor_id},
         )
         return stream, runs, stored.later_runs
 
@@ -389,6 +480,7 @@ class Pipeline:
         stream.n_samples += len(samples)
         stream.last_sample_us = max(stream.last_sample_us, last_us)
         stream.last_message_s = now_s
+        stream.delay_s = (now_us() - last_us) / MICROSECONDS
         stream.silent = False
         return Run(message.sequence, first_us, samples, message.n_lost_before)
 
@@ -491,13 +583,7 @@ class Pipeline:
                 self._keep_sets(sensor.tracker, sensor.tracker.close(), outcome)
         if turned_silent or (not stream.silent and now_s - sensor.stored_at_s >= self._rules.sensor_interval_s):
             sensor.stored_at_s = now_s
-            outcome.sensors[stream.sensor_id] = sensor_document(
-                stream.opened_by,
-                stream.reassembler,
-                n_samples=stream.n_samples,
-                last_sample_us=stream.last_sample_us,
-                problem=stream.problem,
-            )
+            outcome.sensors[stream.sensor_id] = _document_of(stream)
 
     def _close_left_open(self, outcome: Outcome, now_s: float) -> None:
         """Close the sets of sensors that did not come back after this process began."""
@@ -524,6 +610,7 @@ class Pipeline:
                     (document["ended_us"] - document["started_us"]) / MICROSECONDS,
                     document["n_windows"],
                     document["confidence"],
+                    extra={"sensor": document["sensor_id"]},
                 )
         if changed and tracker.workout is not None:
             outcome.workouts[tracker.workout["_id"]] = tracker.workout
@@ -532,6 +619,17 @@ class Pipeline:
         """The place of a label among the model's; None for "unknown", also if another model has found it."""
         label = None if stored is None else Label(**stored)
         return self._manifest.labels.index(label) if label in self._manifest.labels else None
+
+
+def _document_of(stream: _Stream) -> SensorDocument:
+    """What is stored of a sensor that sends this stream."""
+    return sensor_document(
+        stream.opened_by,
+        stream.reassembler,
+        n_samples=stream.n_samples,
+        last_sample_us=stream.last_sample_us,
+        problem=stream.problem,
+    )
 
 
 def _feed(message: SamplesMessage, manifest: ModelManifest) -> tuple[list[int], Resampler]:

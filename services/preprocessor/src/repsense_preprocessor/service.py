@@ -6,13 +6,18 @@ network and of each write is shared. While a batch is being stored the next one 
 
 What is stored is reported to the gateways about once a second, so that they need not keep it.
 
+Where several preprocessors share the work, partitions of the sensors are taken up and given up between two batches,
+too. A sensor that comes is gone on with from what is stored, as after a restart.
+
 Between two batches, once a second, it looks for another version of the model. A pipeline is made for one version, so a
 new one takes its place and goes on from what is stored, as after a restart.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,22 +25,34 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repsense import patience
-from repsense.classifiers import Classifier, probe
+from repsense.classifiers import Classifier, open_classifier, probe
 from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
-from repsense.errors import ClassifierUnavailableError, MessageError, ModelVersionGoneError
+from repsense.condition import Condition
+from repsense.errors import (
+    ClassifierError,
+    ClassifierUnavailableError,
+    ManifestError,
+    MessageError,
+    ModelVersionGoneError,
+    RepSenseError,
+)
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage, StoredMessage
 from repsense.patience import StoppedError, first_line
+from repsense.retention import BATCH
 from repsense.timestamps import MICROSECONDS, now_us
 from repsense.topics import SensorTopic, parse_topic, sensor_topic
 from repsense_preprocessor import metrics
 from repsense_preprocessor.broker import Received
+from repsense_preprocessor.partitions import Served
 from repsense_preprocessor.pipeline import History, Outcome, Pipeline, SensorHistory, StreamHistory, WindowTask
+from repsense_preprocessor.sensor_figures import SensorFigures
 from repsense_preprocessor.stored_reports import SampleRange, StoredReports
 
-__all__ = ["Broker", "Follower", "OutcomeStore", "PatientHistory", "Service", "retry_while_away"]
+__all__ = ["Broker", "Follower", "OutcomeStore", "Patience", "PatientHistory", "Service", "Sharing"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,6 +63,11 @@ _IDLE_S = 0.25
 """How long to wait for a message before looking after the streams that have none."""
 _EXPIRY_INTERVAL_S = 10.0
 """Often and little: the embedded database does one thing at a time."""
+
+_FIGURES_INTERVAL_S = 1.0
+"""Between two updates of the sensors' metrics."""
+_CHECKED_AS = {"classifier": "model"}
+"""What the parts that are waited for are called in the service's condition, where that is something else."""
 
 _Result = TypeVar("_Result")
 
@@ -82,8 +104,8 @@ class OutcomeStore(Protocol):
         """Store everything, idempotently."""
         ...
 
-    def expire_samples(self, before_us: int) -> int:
-        """Delete old samples; return how many documents went."""
+    def expire(self, collection: str, before_us: int) -> int:
+        """Delete some of a collection's oldest documents from before a time; return how many went."""
         ...
 
 
@@ -100,29 +122,119 @@ class Follower(Protocol):
         ...
 
 
-def retry_while_away(stop: Event, part: str, call: Callable[[], _Result]) -> _Result:
-    """See `patience.retry_while_away`; the retries are counted."""
-    return patience.retry_while_away(stop, part, call, metrics.RETRIES.labels(part).inc)
+class PartitionLeases(Protocol):
+    """What the loop needs to know of the leases; see `leases.Leases`."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nobody can have taken one."""
+        ...
+
+    def assigned(self) -> Mapping[int, int]:
+        """The partitions to serve now, with the generations of their leases."""
+        ...
+
+    def holds(self, partition: int, generation: int) -> bool:
+        """Whether a lease is certain to hold."""
+        ...
+
+    def release(self, partitions: Collection[int]) -> None:
+        """Let others have partitions."""
+        ...
+
+    def retire(self) -> None:
+        """Claim nothing any more."""
+        ...
+
+
+class PartitionSessions(Protocol):
+    """What the loop needs of the partitions' sessions; see `broker.PartitionedBroker`."""
+
+    def open(self, generations: Mapping[int, int]) -> None:
+        """Take up sessions."""
+        ...
+
+    def close(self, partitions: Collection[int]) -> None:
+        """Leave sessions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How several preprocessors share the work.
+
+    Attributes:
+        leases: Say which partitions this one serves.
+        sessions: Bring the partitions' messages.
+        served: Which ones it serves at the moment; changed by the loop only.
+    """
+
+    leases: PartitionLeases
+    sessions: PartitionSessions
+    served: Served
+
+
+class Patience:
+    """Waits for parts that are away, counts the tries, and notes in the service's condition what is missing."""
+
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
+
+    def retry_while_away(self, stop: Event, part: str, call: Callable[[], _Result]) -> _Result:
+        """See `patience.retry_while_away`."""
+        name = _CHECKED_AS.get(part, part)
+
+        def note(problem: str) -> None:
+            metrics.RETRIES.labels(part).inc()
+            self._condition.lacks(name, problem)
+
+        result = patience.retry_while_away(stop, part, call, note)
+        self._condition.has(name)
+        return result
+
+    def await_model(self, stop: Event, url: str) -> Classifier:
+        """Open the newest version of a model as soon as there is one that can be used; see `open_classifier`.
+
+        Raises:
+            StoppedError: If `stop` was set before.
+        """
+        told: set[str] = set()
+        while not stop.is_set():
+            try:
+                classifier = open_classifier(url)
+            except (ManifestError, ClassifierError) as error:
+                problem = f"there is no model that can be used: {first_line(error)}"
+                metrics.RETRIES.labels("model").inc()
+                self._condition.lacks("model", problem)
+                if problem not in told:
+                    told.add(problem)
+                    _LOGGER.warning("waiting: %s", problem)
+            else:
+                self._condition.has("model")
+                return classifier
+            stop.wait(POLL_INTERVAL_S)
+        raise StoppedError
 
 
 class PatientHistory:
     """A history that waits for the database; see `pipeline.History`."""
 
-    def __init__(self, history: History, stop: Event) -> None:
+    def __init__(self, history: History, stop: Event, patience: Patience) -> None:
         self._history = history
         self._stop = stop
+        self._patience = patience
 
     def sensor(self, sensor_id: str) -> SensorHistory:
         """See `pipeline.History.sensor`."""
-        return retry_while_away(self._stop, "database", lambda: self._history.sensor(sensor_id))
+        return self._patience.retry_while_away(self._stop, "database", lambda: self._history.sensor(sensor_id))
 
     def stream(self, message: SamplesMessage, span_us: int) -> StreamHistory:
         """See `pipeline.History.stream`."""
-        return retry_while_away(self._stop, "database", lambda: self._history.stream(message, span_us))
+        return self._patience.retry_while_away(self._stop, "database", lambda: self._history.stream(message, span_us))
 
     def sensors_with_open_set(self) -> list[str]:
         """See `pipeline.History.sensors_with_open_set`."""
-        return retry_while_away(self._stop, "database", self._history.sensors_with_open_set)
+        return self._patience.retry_while_away(self._stop, "database", self._history.sensors_with_open_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +260,9 @@ class Service:
         store: OutcomeStore,
         pipeline: Pipeline,
         *,
-        samples_retention_s: float,
+        kept_s: Mapping[str, float],
+        condition: Condition | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -158,14 +272,25 @@ class Service:
             follower: Finds that other one.
             store: Keeps what follows from the messages.
             pipeline: For the classifier's model.
-            samples_retention_s: How long raw samples are kept.
+            kept_s: How long documents are kept, by collection; those of others are kept for good.
+            condition: Where to note what is missing: "database", "model".
+            sharing: How the work is shared with other preprocessors, if it is.
         """
         self._broker = broker
         self._classifier = classifier
         self._follower = follower
         self._store = store
         self._pipeline = pipeline
-        self._retention_s = samples_retention_s
+        self._kept_s = kept_s
+        self._condition = Condition(("database", "model")) if condition is None else condition
+        self._patience = Patience(self._condition)
+        self._figures = SensorFigures()
+        self._shown_s = float("-inf")
+        self._unstored_s: deque[float] = deque()
+        """When the first message of each batch came that is not stored yet, oldest batch first."""
+        self._sharing = sharing
+        self._is_lapsed = False
+        """Whether a batch was given up because somebody else may have its sensors by now."""
         self._reports = StoredReports()
         self._storing: Future[None] | None = None
         self._expired_s = float("-inf")
@@ -178,25 +303,87 @@ class Service:
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="store") as background:
                 while not stop.is_set():
+                    self._condition.move()
                     self._follow(stop)
-                    batch = self._work_out(self._broker.receive(_MAX_MESSAGES, _IDLE_S), stop)
+                    received = self._broker.receive(_MAX_MESSAGES, _IDLE_S)
+                    if self._sharing is not None:
+                        # Only now, since it is while it waits that a process is most likely paused for long.
+                        self._share(self._sharing, stop)
+                        received = [one for one in received if one.partition in self._sharing.served.generations]
+                    if received:
+                        self._unstored_s.append(received[0].received_s)
+                    batch = self._work_out(received, stop)
+                    self._show_sensors()
                     self._finish_storing()
                     self._storing = background.submit(self._complete, batch, stop)
-                    self._expire_samples(stop)
+                    self._expire(stop)
                 self._finish_storing()
+                if self._sharing is not None:
+                    self._sharing.leases.retire()
+                    self._share(self._sharing, stop)
         except StoppedError:
             _LOGGER.info("stopped while a part was away; unacknowledged messages stay with the broker")
         finally:
             self._classifier.close()
         self._report(self._reports.rest())
 
+    @property
+    def n_streams(self) -> int:
+        """How many streams are being followed."""
+        return self._pipeline.n_streams
+
+    @property
+    def n_waiting(self) -> int:
+        """How many messages have come and were not begun with."""
+        return self._broker.n_waiting
+
+    @property
+    def model(self) -> ModelManifest:
+        """Of the model that classifies."""
+        return self._classifier.manifest
+
+    @property
+    def oldest_waiting_s(self) -> float:
+        """How long the oldest message waits that has come and is not stored; 0 if all are."""
+        with contextlib.suppress(IndexError):  # stored just now, by the other thread
+            return time.monotonic() - self._unstored_s[0]
+        return 0.0
+
+    def _share(self, sharing: Sharing, stop: Event) -> None:
+        """Give up and take up partitions as the leases say, with everything stored that was begun."""
+        leases, served, before = sharing.leases, sharing.served, sharing.served.generations
+        if leases.assigned() == before and not self._is_lapsed:
+            return
+        self._finish_storing()
+        assigned = {} if self._is_lapsed else leases.assigned()
+        gone = {p: generation for p, generation in before.items() if assigned.get(p) != generation}
+        come = {p: generation for p, generation in assigned.items() if before.get(p) != generation}
+        left = {p for p, generation in gone.items() if not self._is_lapsed and leases.holds(p, generation)}
+        sharing.sessions.close(gone)
+        # Of leases that are lost nothing is written: whoever has them now knows better.
+        self._pipeline.forget(lambda sensor_id: served.belongs(sensor_id, gone.keys() - left), Outcome())
+        outcome = Outcome()
+        self._pipeline.forget(lambda sensor_id: served.belongs(sensor_id, left), outcome)
+        # A stream that comes back is counted from 0.
+        self._figures.show(self._pipeline.streams())
+        self._patience.retry_while_away(stop, "database", lambda: self._store.write(outcome))
+        self._patience.retry_while_away(stop, "database", lambda: leases.release(left))
+        served.generations = assigned
+        self._is_lapsed = False
+        if come:
+            self._pipeline.adopt(time.monotonic())
+            sharing.sessions.open(come)
+
     def _work_out(self, received: Sequence[Received], stop: Event) -> _Batch:
         """Find out what follows from messages."""
         messages = [message for message in map(_decode, received) if message is not None]
+        if self._sharing is not None:
+            _check_partitions(messages, self._sharing.served)
         settled = [SampleRange.of(message) for message in messages]
+        overtaking = any(one.overtaking for one in received)
         while True:
             batch = _Batch(received, settled, Outcome(), time.monotonic())
-            tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s)
+            tasks = self._pipeline.extract(messages, batch.outcome, batch.began_s, overtaking=overtaking)
             try:
                 self._classify([task for task in tasks if task.needs_classifying], stop)
             except ModelVersionGoneError as error:
@@ -241,6 +428,7 @@ class Service:
             if chosen is not self._classifier or self._answers():
                 return chosen
             metrics.RETRIES.labels("model").inc()
+            self._condition.lacks("model", f"no version of the model can be used: {first_line(error)}")
             n_tries += 1
             if n_tries == 1:
                 _LOGGER.warning("no version of the model can be used, waiting for one: %s", first_line(error))
@@ -258,12 +446,14 @@ class Service:
     def _take_up(self, chosen: Classifier, stop: Event) -> None:
         """Go on with a classifier from what is stored; between two batches, or in place of one that is given up."""
         self._finish_storing()
+        self._condition.has("model")
+        self._figures.begin_anew()
         outcome = Outcome()
         self._pipeline.leave(outcome)
-        retry_while_away(stop, "database", lambda: self._store.write(outcome))
+        self._patience.retry_while_away(stop, "database", lambda: self._store.write(outcome))
         manifest, before = chosen.manifest, self._classifier
         used_us = now_us()
-        retry_while_away(stop, "database", lambda: self._store.prepare(manifest, used_us))
+        self._patience.retry_while_away(stop, "database", lambda: self._store.prepare(manifest, used_us))
         self._pipeline = self._pipeline.successor(manifest, time.monotonic())
         if chosen is before:
             return
@@ -277,10 +467,17 @@ class Service:
 
     def _complete(self, batch: _Batch, stop: Event) -> None:
         """Store a batch, publish its results, and only then acknowledge and report its messages."""
-        retry_while_away(stop, "database", lambda: self._store.write(batch.outcome))
+        if self._sharing is not None and (self._is_lapsed or not self._sharing.leases.is_certain):
+            self._is_lapsed = True
+            if batch.received:
+                self._unstored_s.popleft()
+            return
+        self._patience.retry_while_away(stop, "database", lambda: self._store.write(batch.outcome))
         for result in batch.outcome.messages:
             self._broker.publish(sensor_topic(result.sensor_id, SensorTopic.CLASSIFICATION), result.encode())
         self._broker.acknowledge(batch.received)
+        if batch.received:
+            self._unstored_s.popleft()
         self._reports.note(batch.settled)
         self._report(self._reports.due(time.monotonic()))
         self._count(batch)
@@ -293,23 +490,36 @@ class Service:
         for first in range(0, len(tasks), _MAX_WINDOWS):
             batch = tasks[first : first + _MAX_WINDOWS]
             windows = np.stack([task.window.samples for task in batch if task.window.samples is not None])
-            probabilities = retry_while_away(stop, "classifier", partial(self._classifier.classify, windows))
+            probabilities = self._patience.retry_while_away(stop, "classifier", partial(self._ask_network, windows))
             for task, row in zip(batch, probabilities, strict=True):
                 task.classified(row)
 
-    def _expire_samples(self, stop: Event) -> None:
+    def _ask_network(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        with metrics.INFERENCE_SECONDS.time():
+            return self._classifier.classify(windows)
+
+    def _show_sensors(self) -> None:
+        if time.monotonic() - self._shown_s >= _FIGURES_INTERVAL_S:
+            self._shown_s = time.monotonic()
+            self._figures.show(self._pipeline.streams())
+
+    def _expire(self, stop: Event) -> None:
         if time.monotonic() - self._expired_s < _EXPIRY_INTERVAL_S:
             return
         self._expired_s = time.monotonic()
-        before_us = now_us() - round(self._retention_s * MICROSECONDS)
-        n_expired = retry_while_away(stop, "database", lambda: self._store.expire_samples(before_us))
-        if n_expired:
-            _LOGGER.info("deleted %d expired chunks of samples", n_expired)
+        for collection, kept_s in self._kept_s.items():
+            before_us = now_us() - round(kept_s * MICROSECONDS)
+            expire = partial(self._store.expire, collection, before_us)
+            n_expired = self._patience.retry_while_away(stop, "database", expire)
+            metrics.EXPIRED.labels(collection).inc(n_expired)
+            if n_expired:
+                _LOGGER.info("deleted %d expired documents of %s", n_expired, collection)
+            if n_expired >= BATCH:
+                # There may be more, as after a long stop: between the next two batches.
+                self._expired_s = float("-inf")
 
     def _count(self, batch: _Batch) -> None:
         received, outcome = batch.received, batch.outcome
-        metrics.QUEUED.set(self._broker.n_waiting)
-        metrics.STREAMS.set(self._pipeline.n_streams)
         metrics.MESSAGES.labels("stored").inc(len(outcome.samples))
         metrics.MESSAGES.labels("dropped").inc(len(received) - len(outcome.samples))
         now_s = time.time()
@@ -319,6 +529,21 @@ class Service:
         if received:
             metrics.BATCH_MESSAGES.observe(len(received))
             metrics.BATCH_SECONDS.observe(time.monotonic() - batch.began_s)
+
+
+def _check_partitions(messages: Iterable[SamplesMessage], served: Served) -> None:
+    """Refuse to share the work by other partitions than the broker's.
+
+    Raises:
+        RepSenseError: If a sensor is in another partition by the broker than by `PARTITIONS`.
+    """
+    for message in messages:
+        if not served.includes(message.sensor_id):
+            msg = (
+                f"the broker does not put {message.sensor_id} into the partition that it has among "
+                f"{served.n_partitions}: PARTITIONS must be the number in the broker's nats-partitions.conf"
+            )
+            raise RepSenseError(msg)
 
 
 def _decode(received: Received) -> SamplesMessage | None:

@@ -1,9 +1,10 @@
 """Sets and workouts: from labels in time to what a person remembers having done."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from repsense.documents import SetDocument, WorkoutDocument, sensor_key
+from repsense.documents import ExerciseTotalDocument, SetDocument, WorkoutDocument, sensor_key
 from repsense.labels import Label
 from repsense.manifest import ModelManifest
 from repsense.timestamps import MICROSECONDS
@@ -19,6 +20,8 @@ class SetRules:
         max_pause_s: A set goes on over a pause (unknown, still, signal lost) of up to this long between two windows.
         min_windows: What is shorter than this is a slip of the network or a try, not a set.
         workout_pause_s: A pause of more than this between two sets begins a new workout.
+        workout_max_s: So does a set that begins later than this after the workout. People stop before; a simulated
+            person goes on for months, and storing a set costs the more the more sets its workout has.
         stored_every: A set that goes on is stored every so many windows. What a crash leaves behind it is made up
             for from the stored classifications.
     """
@@ -26,6 +29,7 @@ class SetRules:
     max_pause_s: float = 4.0
     min_windows: int = 6
     workout_pause_s: float = 30 * 60
+    workout_max_s: float = 12 * 3600
     stored_every: int = 4
 
 
@@ -185,30 +189,55 @@ class SetTracker:
         copy = SetDocument(**document)
         copy["form_windows"] = dict(document["form_windows"])
         self._workout_sets[copy["_id"]] = copy
-        sets = self._workout_sets.values()
-        exercises = [s["exercise"] for s in sets]
+        sets = list(self._workout_sets.values())
+        totals = _totals(sets)
         self._workout = WorkoutDocument(
             **{
                 **self._workout,
                 "ended_us": max(s["ended_us"] for s in sets),
                 "n_sets": len(sets),
-                "exercises": {exercise: exercises.count(exercise) for exercise in sorted(set(exercises))},
+                "exercises": {total["exercise"]: total["n_sets"] for total in totals},
+                "totals": totals,
             }
         )
         return copy
 
     def _workout_of(self, document: SetDocument) -> WorkoutDocument:
-        pause_us = self._rules.workout_pause_s * MICROSECONDS
-        if self._workout is not None and document["started_us"] - self._workout["ended_us"] <= pause_us:
-            return self._workout
+        started_us, workout = document["started_us"], self._workout
+        if (
+            workout is not None
+            and started_us - workout["ended_us"] <= self._rules.workout_pause_s * MICROSECONDS
+            and started_us - workout["started_us"] <= self._rules.workout_max_s * MICROSECONDS
+        ):
+            return workout
         self._workout_sets = {}
         return WorkoutDocument(
             _id=document["_id"],
             sensor_key=document["sensor_key"],
             sensor_id=self._sensor_id,
-            started_us=document["started_us"],
+            started_us=started_us,
             ended_us=document["ended_us"],
             n_sets=0,
             exercises={},
+            totals=[],
             simulated=document["simulated"],
         )
+
+
+def _totals(sets: Sequence[SetDocument]) -> list[ExerciseTotalDocument]:
+    """What a workout of these sets holds, by exercise."""
+    totals = []
+    for exercise in sorted({s["exercise"] for s in sets}):
+        of_exercise = [s for s in sets if s["exercise"] == exercise]
+        form_windows: Counter[str] = Counter()
+        for one in of_exercise:
+            form_windows.update(one["form_windows"])
+        totals.append(
+            ExerciseTotalDocument(
+                exercise=exercise,
+                n_sets=len(of_exercise),
+                duration_us=sum(s["ended_us"] - s["started_us"] for s in of_exercise),
+                form_windows=dict(form_windows),
+            )
+        )
+    return totals

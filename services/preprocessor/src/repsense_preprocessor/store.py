@@ -6,7 +6,7 @@ from typing import Any, cast
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from repsense.database import Documents, delete_expired_samples, ensure_indexes
+from repsense.database import Documents, is_repetition
 from repsense.documents import (
     CLASSIFICATIONS,
     MODELS,
@@ -26,14 +26,16 @@ from repsense.documents import (
 )
 from repsense.manifest import ModelManifest
 from repsense.messages import SamplesMessage
+from repsense.retention import delete_older
+from repsense.schema import ensure_schema
 from repsense.streams import Run
 from repsense.timestamps import MICROSECONDS, to_epoch_us
+from repsense_preprocessor.partitions import Served
 from repsense_preprocessor.pipeline import Outcome, SensorHistory, StreamHistory
 
 __all__ = ["Store"]
 
-_DUPLICATE_KEY = 11000
-"""MongoDB's error code for a document whose `_id` is there already."""
+_Change = ReplaceOne[dict[str, Any]] | UpdateOne
 _MAX_HISTORY_US = 600 * MICROSECONDS
 """How far back a stream without any stored result is read."""
 
@@ -41,12 +43,23 @@ _MAX_HISTORY_US = 600 * MICROSECONDS
 class Store:
     """Reads and writes documents; every method raises `pymongo.errors.PyMongoError` while the database is away."""
 
-    def __init__(self, database: Documents) -> None:
+    def __init__(self, database: Documents, served: Served | None = None) -> None:
+        """Prepare to read and write.
+
+        Args:
+            database: The database.
+            served: The sensors that are followed, and under which leases; every one, without any, if not given.
+        """
         self._database = database
+        self._served = served if served is not None else Served()
 
     def prepare(self, manifest: ModelManifest, now_us: int) -> None:
-        """Create what is missing, and enter a model into the list of those that were used, before it is."""
-        ensure_indexes(self._database)
+        """See to the schema, and enter a model into the list of those that were used, before it is.
+
+        Raises:
+            SchemaError: If the database cannot be used, or not yet.
+        """
+        ensure_schema(self._database)
         document = ModelDocument(
             _id=model_key(manifest.name, manifest.version),
             name=manifest.name,
@@ -55,25 +68,37 @@ class Store:
             first_used_us=now_us,
         )
         self._database[MODELS].bulk_write([_upsert(document, "first_used_us")])
+        if self._served.n_partitions > 1:
+            # What was written without leases is older than all of them. The condition of `_mine` cannot allow for it:
+            # the embedded database knows no "$not", and forgets the rest of a filter over an "$or".
+            for collection in (SETS, WORKOUTS, SENSORS):
+                unleased = {"generation": {"$exists": False}}
+                self._database[collection].update_many(unleased, {"$set": {"generation": 0}})
 
     def write(self, outcome: Outcome) -> None:
         """Store all that a batch led to; the same batch again changes nothing.
 
         Sets go before classifications: after a crash in between, the windows are classified again and the sets
         know that they have counted them; the other way round, the sets would miss them.
+
+        Samples and classifications are what they are, whoever writes them. What is written more than once, sets,
+        workouts and sensors, is left alone where somebody with a later lease has written it.
         """
         self._insert(SAMPLES, outcome.samples)
         self._replace(SETS, outcome.sets)
         self._replace(WORKOUTS, outcome.workouts)
         self._insert(CLASSIFICATIONS, outcome.classifications)
-        if outcome.sensors:
-            self._database[SENSORS].bulk_write(
-                [_upsert(document, "first_seen_us") for document in outcome.sensors.values()], ordered=False
-            )
+        self._write_over(
+            SENSORS,
+            [
+                _upsert({**document, **self._lease(document["_id"])}, "first_seen_us", self._mine(document["_id"]))
+                for document in outcome.sensors.values()
+            ],
+        )
 
-    def expire_samples(self, before_us: int) -> int:
-        """Delete samples older than a time; return how many documents went."""
-        return delete_expired_samples(self._database, before_us)
+    def expire(self, collection: str, before_us: int) -> int:
+        """Delete some of the oldest samples or classifications from before a time; return how many documents went."""
+        return delete_older(self._database, collection, before_us)
 
     def sensor(self, sensor_id: str) -> SensorHistory:
         """See `pipeline.History.sensor`."""
@@ -119,7 +144,8 @@ class Store:
 
     def sensors_with_open_set(self) -> list[str]:
         """See `pipeline.History.sensors_with_open_set`."""
-        return sorted({document["sensor_id"] for document in self._database[SETS].find({"state": "open"})})
+        sensors = {document["sensor_id"] for document in self._database[SETS].find({"state": "open"})}
+        return sorted(filter(self._served.includes, sensors))
 
     def _newest(self, collection: str, keys: Mapping[str, str]) -> Mapping[str, Any] | None:
         return self._database[collection].find_one({"sensor_key": keys}, sort=[("sensor_key", -1)])
@@ -131,18 +157,51 @@ class Store:
         try:
             self._database[collection].insert_many([dict(document) for document in documents], ordered=False)
         except BulkWriteError as error:
-            if any(failure["code"] != _DUPLICATE_KEY for failure in error.details["writeErrors"]):
+            if not is_repetition(error):
                 raise
 
-    def _replace(self, collection: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
-        if documents:
-            self._database[collection].bulk_write(
-                [ReplaceOne({"_id": key}, dict(document), upsert=True) for key, document in documents.items()],
-                ordered=False,
-            )
+    def _replace(self, collection: str, documents: Mapping[str, SetDocument] | Mapping[str, WorkoutDocument]) -> None:
+        self._write_over(
+            collection,
+            [
+                ReplaceOne(
+                    {"_id": key} | self._mine(document["sensor_id"]),
+                    {**document, **self._lease(document["sensor_id"])},
+                    upsert=True,
+                )
+                for key, document in documents.items()
+            ],
+        )
+
+    def _write_over(self, collection: str, changes: Sequence[_Change]) -> None:
+        """Write what may be there already, but for what somebody with a later lease has written."""
+        if not changes:
+            return
+        try:
+            self._database[collection].bulk_write(changes, ordered=False)
+        except BulkWriteError as error:
+            # The filter did not match, so an insert was tried of what is there.
+            if not is_repetition(error):
+                raise
+
+    def _lease(self, sensor_id: str) -> dict[str, int]:
+        """What is written into a sensor's documents of the lease under which it is served."""
+        generation = self._served.generation(sensor_id)
+        return {} if generation is None else {"generation": generation}
+
+    def _mine(self, sensor_id: str) -> dict[str, Any]:
+        """The condition on which a sensor's document may be written over."""
+        generation = self._served.generation(sensor_id)
+        if generation is None:
+            return {}
+        return {"generation": {"$lte": generation}}
 
 
-def _upsert(document: Mapping[str, Any], kept: str) -> UpdateOne:
-    """Set all fields of a document but one, which keeps the value of the first time."""
+def _upsert(document: Mapping[str, Any], kept: str, condition: Mapping[str, Any] | None = None) -> UpdateOne:
+    """Set all fields of a document but one, which keeps the value of the first time, if a condition holds."""
     changed = {key: value for key, value in document.items() if key not in {"_id", kept}}
-    return UpdateOne({"_id": document["_id"]}, {"$set": changed, "$setOnInsert": {kept: document[kept]}}, upsert=True)
+    return UpdateOne(
+        {"_id": document["_id"], **(condition or {})},
+        {"$set": changed, "$setOnInsert": {kept: document[kept]}},
+        upsert=True,
+    )
