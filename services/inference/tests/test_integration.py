@@ -489,7 +489,7 @@ def test_it_starts_without_anything_and_recovers_when_things_come(tmp_path: Path
         missing = client.get("/readyz")
 
         assert missing.status_code == 503
-        assert [check["ok"] for check in missing.json()["checks"]] == [False, False, False]
+        assert [check["ok"] for check in missing.json()["checks"][:3]] == [False, False, False]
         assert client.get("/healthz").status_code == 200
         assert client.get("/v1/sensors").status_code == 503
 
@@ -497,6 +497,9 @@ def test_it_starts_without_anything_and_recovers_when_things_come(tmp_path: Path
         things.enter_context(database(tmp_path / "database", database_port))
         messages = things.enter_context(broker(tmp_path / "broker", broker_port))
         _eventually(lambda: _is_ready(client))
+        # Nobody else has made the indexes by which names are unique.
+        created = [client.post("/v1/persons", json={"name": "Anna"}).status_code for _ in range(2)]
+        assert created == [201, 409]
 
         with _publisher(messages) as gateway:
             topic = sensor_topic("wrist", SensorTopic.STATUS)

@@ -14,6 +14,7 @@ from support.servers import broker
 from repsense.broker import BrokerAddress
 from repsense.messages import ClassificationMessage, GatewayStatusMessage, SensorStatusMessage
 from repsense.topics import SensorTopic, gateway_status_topic, sensor_topic
+from repsense_inference.faults import Fault, FaultKind
 from repsense_inference.live import BrokerListener, Listener, LiveHub
 from repsense_inference.metrics import Metrics
 
@@ -181,11 +182,12 @@ async def test_the_newest_classification_is_kept_until_the_broker_is_lost() -> N
     assert hub.newest("wrist") == newer
     assert _value(metrics.mqtt_connected) == 1
 
-    hub.disconnected("the broker is gone")
+    gone = Fault(FaultKind.BROKER_AWAY, "the broker is gone")
+    hub.disconnected(gone)
 
     assert hub.newest("wrist") is None
     assert hub.status("wrist") is None
-    assert hub.broker_problem == "the broker is gone"
+    assert hub.broker_fault == gone
     assert _value(metrics.mqtt_connected) == 0
 
 
@@ -229,4 +231,5 @@ def test_a_mistake_of_ours_is_logged_and_seen_by_readiness(tmp_path: Path, caplo
         asyncio.run(asyncio.wait_for(BrokerListener(BrokerAddress("127.0.0.1", server.port), hub).run(), 10))
 
     assert "a mistake" in caplog.text
-    assert hub.broker_problem == "the connection to the message broker was given up; restart this service"
+    assert hub.broker_fault is not None
+    assert hub.broker_fault.detail == "the connection to the message broker was given up; restart this service"

@@ -14,6 +14,7 @@ from repsense.errors import ClassifierUnavailableError, ManifestError
 from repsense.manifest import ModelManifest
 from repsense_inference import model
 from repsense_inference.errors import ModelUnavailableError
+from repsense_inference.faults import Fault, FaultKind
 from repsense_inference.model import ModelKeeper
 
 _PATIENCE_S = 10
@@ -38,22 +39,30 @@ class _Shelf:
         self.model: Classifier | None = None
         self.newer: Classifier | None = None
         self.refusal: Refusal | None = None
+        self.mistake: Exception | None = None
         self.asked = Event()
         self.closed = Event()
 
     def open(self) -> Classifier:
         self.asked.set()
+        self._fail()
         if self.model is None:
             msg = "the shelf is empty"
             raise ManifestError(msg)
         return self.model
 
     def choose(self, in_hand: Classifier) -> Classifier:
+        self._fail()
         newer, self.newer = self.newer, None
         return newer or in_hand
 
     def close(self) -> None:
         self.closed.set()
+
+    def _fail(self) -> None:
+        mistake, self.mistake = self.mistake, None
+        if mistake is not None:
+            raise mistake
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +75,17 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def _keeping(shelf: _Shelf) -> Iterator[ModelKeeper]:
     keeper = ModelKeeper(shelf.open, shelf)
-    assert keeper.problem == "the model is being opened"
+    assert keeper.fault == _missing("the model is being opened")
     keeper.start()
     try:
         yield keeper
     finally:
         keeper.stop()
+
+
+def _missing(inside: str) -> Fault:
+    """What is said of it to those who have no key holds no more than that."""
+    return Fault(FaultKind.MODEL_MISSING, "there is no model that can be used", inside=inside)
 
 
 def _eventually(condition: Callable[[], bool]) -> None:
@@ -88,7 +102,7 @@ def test_a_model_that_comes_later_is_opened() -> None:
         shelf.asked.clear()
         assert shelf.asked.wait(_PATIENCE_S)
         assert keeper.classifier is None
-        assert keeper.problem == "the shelf is empty"
+        assert keeper.fault == _missing("the shelf is empty")
         with pytest.raises(ModelUnavailableError, match="the shelf is empty"), keeper.use():
             pass
 
@@ -96,7 +110,7 @@ def test_a_model_that_comes_later_is_opened() -> None:
 
         with keeper.use(_PATIENCE_S) as classifier:
             assert classifier is shelf.model
-        assert keeper.problem is None
+        assert keeper.fault is None
 
 
 def test_a_model_whose_server_went_away_is_opened_again() -> None:
@@ -136,6 +150,21 @@ def test_a_new_version_takes_over_and_requests_that_began_with_the_old_one_end_w
             assert not old.closed.is_set()
         assert old.closed.is_set()
         assert not new.closed.is_set()
+
+
+def test_a_mistake_of_ours_is_logged_and_does_not_end_the_looking(caplog: pytest.LogCaptureFixture) -> None:
+    shelf = _Shelf()
+    first, second = _Classifier(), _Classifier(version=2)
+    shelf.model, shelf.mistake = first, KeyError("opening")
+    with _keeping(shelf) as keeper:
+        _eventually(lambda: keeper.classifier is first)
+        shelf.mistake = KeyError("following")
+        _eventually(lambda: shelf.mistake is None)
+
+        shelf.newer = second
+
+        _eventually(lambda: keeper.classifier is second)
+    assert [record.exc_text is not None for record in caplog.records if record.levelname == "ERROR"] == [True, True]
 
 
 def test_why_a_version_is_not_used_is_passed_on() -> None:

@@ -1,10 +1,12 @@
 """The service as a process: how it starts, refuses to and stops."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,10 @@ def _own_signals() -> Iterator[None]:
         ("MODEL_URL", "models/bodyweight", "MODEL_URL: "),
         ("MQTT_URL", "http://127.0.0.1", "MQTT_URL must look like"),
         ("MONGODB_URL", "http://127.0.0.1", "MONGODB_URL "),
+        ("API_KEY", "too-short", "API_KEY: a key has at least 16 characters"),
+        ("API_REQUESTS_PER_MINUTE", "-1", "API_REQUESTS_PER_MINUTE: "),
+        ("SECRETS_DIR", "/nowhere/secrets", "SECRETS_DIR: there is no folder /nowhere/secrets: create it"),
+        ("API_HOST", "0.0.0.0", "API_HOST 0.0.0.0 can be reached by others: set API_KEY"),  # noqa: S104 - refused
     ],
 )
 def test_a_bad_setting_is_one_sentence_and_exit_code_2(
@@ -69,6 +75,22 @@ def test_a_bad_setting_is_one_sentence_and_exit_code_2(
     assert (ended.value.code, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith(f"repsense-inference: {words}")
+    assert "too-short" not in err
+
+
+@pytest.mark.usefixtures("_own_signals")
+def test_a_secret_that_cannot_be_read_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Whoever runs the tests may read every file; nobody can read a folder as one.
+    (tmp_path / "api_key").mkdir()
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("repsense-inference: ")
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_exit_code_2() -> None:
@@ -105,3 +127,35 @@ def test_it_stops_at_once_although_a_live_stream_is_open(tmp_path: Path, number:
     log = (tmp_path / "repsense-inference.log").read_text()
     assert "Traceback" not in log
     assert log.splitlines()[-1] == "INFO stopped"
+
+
+def test_a_request_that_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
+    port = free_port()
+    body = json.dumps({"sample_rate_hz": 50, "channels": [], "samples": []}).encode()
+    with (
+        process("repsense-inference", tmp_path, port, {**_NOBODY, "API_PORT": str(port)}) as service,
+        socket.create_connection(("127.0.0.1", port), _PATIENCE_S) as client,
+    ):
+        assert service.popen is not None
+        client.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n")
+        client.sendall(f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode())
+        # It waits for the body, so the request is under way.
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+
+        service.popen.send_signal(signal.SIGTERM)
+        _await_end_of_listening(port)
+        client.sendall(body)
+
+        assert client.recv(1000).startswith(b"HTTP/1.1 422 ")
+        assert service.popen.wait(_PATIENCE_S) == 0
+
+
+def _await_end_of_listening(port: int) -> None:
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            return
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)

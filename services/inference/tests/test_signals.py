@@ -95,6 +95,18 @@ def test_a_thinned_signal_fits_and_stays_in_order(sequences: list[int], max_samp
         assert thinned.sequences.tolist() == ordered.tolist()
 
 
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(1, 100), min_size=1, max_size=20), max_samples=st.integers(2, 10))
+def test_so_does_one_of_more_streams_than_it_may_have_samples(lengths: list[int], max_samples: int) -> None:
+    sequences = np.concatenate([np.arange(length) for length in lengths])
+    signal = Signal((), np.arange(len(sequences)), sequences, np.zeros((len(sequences), 0), np.float32))
+
+    thinned = signal.thinned(max_samples)
+
+    assert 0 < len(thinned.sequences) <= max_samples
+    assert (np.diff(thinned.times_us) > 0).all()
+
+
 def test_a_thinned_signal_keeps_its_samples_while_it_moves_on() -> None:
     def polled_at(newest: int) -> set[int]:
         sequences = np.arange(newest - 500, newest)

@@ -8,20 +8,29 @@ from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from repsense.errors import RepSenseError
+from repsense.logs import configure_logging
 from repsense_inference.app import create_app
 from repsense_inference.dependencies import Parts
+from repsense_inference.punctuality import PunctualProtocol
 from repsense_inference.settings import Settings
 
 __all__ = ["main"]
 
 _LOGGER = logging.getLogger("repsense_inference")
 
-SHUTDOWN_TIMEOUT_S = 1
-"""How long answers that have begun may take at the end; live streams end at once."""
+SHUTDOWN_TIMEOUT_S = 5
+"""How long answers that have begun may take at the end; live streams end at once, and so does who asks nothing."""
 
 _BACKLOG = 128
+_LONGEST_HEAD_BYTES = 128 * 1024
+"""The longest cursor that is looked at takes 96 kB in the address, at twelve bytes a character; what is longer uvicorn
+refuses by itself, in plain text."""
+_MAX_CONNECTIONS = 512
+"""Beyond that uvicorn answers 503 itself. Half of the files that a process may usually have open, and more than live
+streams are allowed."""
 
 
 class _Server(uvicorn.Server):
@@ -44,9 +53,12 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        sys.exit(_refuse(f"{str(first['loc'][0]).upper()}: {first['msg']}, not {first['input']!r}"))
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s", stream=sys.stdout)
+        sys.exit(_refuse(_in_words(error)))
+    except (SettingsError, RepSenseError) as error:
+        sys.exit(_refuse(str(error)))
+    except OSError as error:
+        sys.exit(_refuse(f"SECRETS_DIR: {error.filename} cannot be read: {error.strerror}"))
+    configure_logging(settings.log_level, settings.log_format)
     # What uvicorn says at the start and the end is said here in one line each.
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))
     try:
@@ -59,6 +71,9 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=PunctualProtocol,
+        h11_max_incomplete_event_size=_LONGEST_HEAD_BYTES,
+        limit_concurrency=_MAX_CONNECTIONS,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
@@ -90,6 +105,14 @@ def _listen(host: str, port: int) -> socket.socket:
         msg = f"cannot listen on API_HOST {host}, API_PORT {port}: {error.strerror or error}"
         raise RepSenseError(msg) from error
     return listening
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    reason = f"{name.upper()}: {first['msg'].removeprefix('Value error, ')}"
+    # A key that is too short may be a part of the right one.
+    return reason if name == "api_key" else f"{reason}, not {first['input']!r}"
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -12,17 +12,21 @@ reads of a dictionary.
 import asyncio
 import contextlib
 import logging
-import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 from fastapi.sse import ServerSentEvent
 
-from repsense.broker import BrokerAddress
+from repsense.broker import BrokerAddress, BrokerProblem, BrokerProblemKind
 from repsense.errors import MessageError
 from repsense.messages import ClassificationMessage, GatewayStatusMessage, SensorStatusMessage
 from repsense.topics import SensorTopic, Topic, all_gateways_topic, all_sensors_topic, parse_topic
+from repsense_inference.faults import Fault, FaultKind
+from repsense_inference.gateway_clocks import GatewayClocks
 from repsense_inference.metrics import Metrics
 from repsense_inference.presence import effective_status
 
@@ -41,6 +45,14 @@ LAST_RETRY_S = 5.0
 """Waiting for the broker doubles from the first to the last."""
 MAX_WAITING_MESSAGES = 20_000
 """Bounds what can pile up while the loop is busy."""
+
+_NOT_YET = Fault(FaultKind.BROKER_AWAY, "not connected to the message broker yet")
+_GIVEN_UP = Fault(FaultKind.BROKER_AWAY, "the connection to the message broker was given up; restart this service")
+_FAULTS = {
+    BrokerProblemKind.AWAY: (FaultKind.BROKER_AWAY, "the message broker cannot be reached"),
+    BrokerProblemKind.PASSWORD: (FaultKind.BROKER_PASSWORD, "the message broker does not accept user and password"),
+    BrokerProblemKind.CERTIFICATE: (FaultKind.BROKER_CERTIFICATE, "the message broker's certificate is not trusted"),
+}
 
 
 class Listener:
@@ -85,21 +97,37 @@ class Listener:
 class LiveHub:
     """Knows the newest of each sensor and passes events on."""
 
-    def __init__(self, metrics: Metrics, listener_capacity: int = LISTENER_CAPACITY) -> None:
+    def __init__(
+        self, metrics: Metrics, listener_capacity: int = LISTENER_CAPACITY, max_listeners: int | None = None
+    ) -> None:
+        """Begin without a broker.
+
+        Args:
+            metrics: Where messages, listeners and dropped events are counted.
+            listener_capacity: How many events may wait for one listener.
+            max_listeners: How many there may be at once, where it is bounded.
+        """
         self._metrics = metrics
         self._capacity = listener_capacity
-        self._broker_problem: str | None = "not connected to the message broker yet"
+        self._max_listeners = max_listeners
+        self._broker_fault: Fault | None = _NOT_YET
         self._statuses: dict[str, SensorStatusMessage] = {}
         self._gateways: dict[str, GatewayStatusMessage] = {}
+        self._gateway_clocks = GatewayClocks()
         self._newest: dict[str, bytes] = {}
         self._listeners: set[Listener] = set()
         self._refused_topics: set[str] = set()
         self._closed = False
 
     @property
-    def broker_problem(self) -> str | None:
-        """In words, why the broker brings nothing; None if it is connected."""
-        return self._broker_problem
+    def broker_fault(self) -> Fault | None:
+        """Why the broker brings nothing; None if it is connected."""
+        return self._broker_fault
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further listener is taken on."""
+        return self._max_listeners is not None and len(self._listeners) >= self._max_listeners
 
     def sensor_ids(self) -> set[str]:
         """The sensors that have a status."""
@@ -109,6 +137,14 @@ class LiveHub:
         """The status of a sensor with its gateway's taken into account; None if nobody reports it."""
         status = self._statuses.get(sensor_id)
         return None if status is None else effective_status(status, self._gateways.get(status.gateway_id))
+
+    def statuses(self) -> list[SensorStatusMessage]:
+        """The status of every sensor that has one, as `status` gives it."""
+        return [status for sensor_id in tuple(self._statuses) if (status := self.status(sensor_id)) is not None]
+
+    def clock_offsets_s(self) -> dict[str, float]:
+        """How far the clock of each gateway is ahead of this one, where that is known."""
+        return self._gateway_clocks.offsets_s()
 
     def newest(self, sensor_id: str) -> ClassificationMessage | None:
         """The classification of a sensor that came last, if one came since the broker was connected."""
@@ -146,19 +182,27 @@ class LiveHub:
 
     def connected(self) -> None:
         """The broker is there."""
-        self._broker_problem = None
+        self._broker_fault = None
         self._metrics.mqtt_connected.set(1)
+        self._metrics.mqtt_connections.inc()
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, fault: Fault) -> None:
         """The broker is gone, and what it said may be out of date when it comes back."""
-        self._broker_problem = reason
+        self._broker_fault = fault
         self._metrics.mqtt_connected.set(0)
         self._statuses.clear()
         self._gateways.clear()
+        self._gateway_clocks.forget()
         self._newest.clear()
 
-    def receive(self, topic_name: str, payload: bytes) -> None:
-        """Take one message; a bad one is logged once per topic, counted and dropped."""
+    def receive(self, topic_name: str, payload: bytes, *, retained: bool = False) -> None:
+        """Take one message; a bad one is logged once per topic, counted and dropped.
+
+        Args:
+            topic_name: Its topic.
+            payload: What it holds.
+            retained: That it was not sent just now, but kept by the broker.
+        """
         topic = parse_topic(topic_name)
         if topic is None:
             return
@@ -169,7 +213,7 @@ class LiveHub:
             elif topic.owner == "gateways":
                 self._receive_gateway_status(topic, payload)
             else:
-                self._receive_sensor_status(topic, payload)
+                self._receive_sensor_status(topic, payload, retained=retained)
         except (MessageError, UnicodeDecodeError) as error:
             self._refuse(topic_name, error)
 
@@ -181,7 +225,7 @@ class LiveHub:
             for listener in listeners:
                 listener.put(event)
 
-    def _receive_sensor_status(self, topic: Topic, payload: bytes) -> None:
+    def _receive_sensor_status(self, topic: Topic, payload: bytes, *, retained: bool) -> None:
         # An empty retained message takes the one before off the broker.
         if not payload:
             self._statuses.pop(topic.id, None)
@@ -191,6 +235,9 @@ class LiveHub:
             msg = f"the status of {status.sensor_id} on the topic of {topic.id}"
             raise MessageError(msg)
         self._statuses[topic.id] = status
+        if not retained:
+            ahead_s = (status.at - datetime.now(UTC)).total_seconds()
+            self._gateway_clocks.hear(status.gateway_id, ahead_s, time.monotonic())
         self._announce(topic.id)
 
     def _receive_gateway_status(self, topic: Topic, payload: bytes) -> None:
@@ -225,6 +272,7 @@ class BrokerListener:
 
     def __init__(self, address: BrokerAddress, hub: LiveHub) -> None:
         self._address = address
+        self._servers = address.in_turn()
         self._hub = hub
 
     async def run(self) -> None:
@@ -234,12 +282,13 @@ class BrokerListener:
         except Exception:
             # A mistake of ours. Nobody waits for this task, so it is said here, and by /readyz.
             _LOGGER.exception("the connection to the broker is given up")
-            self._hub.disconnected("the connection to the message broker was given up; restart this service")
+            self._hub.disconnected(_GIVEN_UP)
 
     async def _follow(self) -> None:
         retry_s = FIRST_RETRY_S
-        said = None
+        said: BrokerProblem | None = None
         while True:
+            self._address = next(self._servers)
             try:
                 async with self._client() as client:
                     await self._subscribe(client)
@@ -247,15 +296,21 @@ class BrokerListener:
                     retry_s, said = FIRST_RETRY_S, None
                     self._hub.connected()
                     async for message in client.messages:
-                        self._hub.receive(message.topic.value, message.payload)
+                        self._hub.receive(message.topic.value, message.payload, retained=message.retain)
             except aiomqtt.MqttError as error:
-                reason = f"the message broker at {self._address} cannot be reached: {error}"
-                self._hub.disconnected(reason)
-                if reason != said:
-                    _LOGGER.warning("%s; trying on", reason)
-                    said = reason
+                problem = self._problem(error)
+                kind, detail = _FAULTS[problem.kind]
+                self._hub.disconnected(Fault(kind, detail, inside=problem.text))
+                if problem != said:
+                    _LOGGER.warning("%s; trying on", problem)
+                    said = problem
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _problem(self, error: aiomqtt.MqttError) -> BrokerProblem:
+        if isinstance(error, MqttConnectError):
+            return self._address.refused(str(error.rc))
+        return self._address.unreachable(error)
 
     def _client(self) -> aiomqtt.Client:
         return aiomqtt.Client(
@@ -263,7 +318,7 @@ class BrokerListener:
             self._address.port,
             username=self._address.username,
             password=self._address.password,
-            tls_context=ssl.create_default_context() if self._address.tls else None,
+            tls_context=self._address.tls,
             clean_session=True,
             keepalive=KEEPALIVE_S,
             timeout=CONNECT_TIMEOUT_S,

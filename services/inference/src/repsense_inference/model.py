@@ -9,8 +9,9 @@ from typing import Protocol
 
 from repsense.classifiers import Classifier
 from repsense.classifiers.following import POLL_INTERVAL_S, Refusal
-from repsense.errors import RepSenseError
+from repsense.errors import ClassifierUnavailableError, RepSenseError
 from repsense_inference.errors import ModelUnavailableError
+from repsense_inference.faults import Fault, FaultKind
 
 __all__ = ["Follower", "ModelKeeper"]
 
@@ -19,6 +20,12 @@ _LOGGER = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 """Waiting doubles from the first to the last: a model is usable at most this long after it is there."""
+
+_IN_SHORT = {
+    FaultKind.MODEL_MISSING: "there is no model that can be used",
+    FaultKind.MODEL_AWAY: "the model server does not answer",
+}
+"""Without the files and addresses of what was tried."""
 
 
 class Follower(Protocol):
@@ -67,6 +74,7 @@ class ModelKeeper:
         self._changed = threading.Condition()
         """Guards what is held."""
         self._problem = "the model is being opened"
+        self._problem_kind = FaultKind.MODEL_MISSING
         self._wanted = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -78,9 +86,11 @@ class ModelKeeper:
         return None if held is None else held.classifier
 
     @property
-    def problem(self) -> str | None:
-        """In words, why there is no classifier."""
-        return self._problem if self._held is None else None
+    def fault(self) -> Fault | None:
+        """Why there is no classifier; None if there is one."""
+        if self._held is not None:
+            return None
+        return Fault(self._problem_kind, _IN_SHORT[self._problem_kind], inside=self._problem)
 
     @property
     def refusal(self) -> str | None:
@@ -126,18 +136,25 @@ class ModelKeeper:
         """Take a classifier whose server went away out of use and open it again."""
         # Several requests can fail at once; only the first one's classifier is still the current one.
         if classifier is self.classifier:
-            self._problem = reason
+            self._problem, self._problem_kind = reason, FaultKind.MODEL_AWAY
             _LOGGER.warning("model lost: %s", reason)
             self._hold(None)
             self._wanted.set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            if self._wanted.wait(POLL_INTERVAL_S):
-                self._wanted.clear()
-                self._open()
-            else:
-                self._follow()
+            try:
+                if self._wanted.wait(POLL_INTERVAL_S):
+                    self._wanted.clear()
+                    self._open()
+                else:
+                    self._follow()
+            except Exception:
+                # A mistake of ours. Nobody waits for this thread, and another version may do.
+                _LOGGER.exception("the model could not be opened or followed")
+                if self.classifier is None:
+                    self._wanted.set()
+                self._stopped.wait(LAST_RETRY_S)
         self._follower.close()
 
     def _open(self) -> None:
@@ -149,6 +166,8 @@ class ModelKeeper:
                 if str(error) != self._problem:
                     _LOGGER.warning("no model yet, trying on: %s", error)
                 self._problem = str(error)
+                is_away = isinstance(error, ClassifierUnavailableError)
+                self._problem_kind = FaultKind.MODEL_AWAY if is_away else FaultKind.MODEL_MISSING
                 self._stopped.wait(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
                 continue

@@ -1,6 +1,7 @@
 """The labels that the numbers of a stored classification stand for."""
 
 import logging
+from collections.abc import Sequence
 
 from repsense.documents import ClassificationDocument, ModelDocument, model_key
 from repsense.errors import ManifestError
@@ -14,26 +15,29 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class ModelLabels:
-    """Looks up a model version's labels; they never change, so each version is read once."""
+    """Looks up the labels of model versions; they never change, so those of each version are read once."""
 
     def __init__(self, models: ModelReader) -> None:
         self._models = models
         self._known: dict[str, tuple[Label, ...]] = {}
 
-    def of(self, document: ClassificationDocument) -> tuple[Label, ...] | None:
-        """One label per stored probability; None if there are none or the model is not known any more."""
-        probabilities = document["probabilities"]
-        if probabilities is None:
-            return None
-        key = model_key(document["model_name"], document["model_version"])
-        labels = self._known.get(key)
-        if labels is None:
+    def of(self, documents: Sequence[ClassificationDocument]) -> list[tuple[Label, ...] | None]:
+        """For each classification a label per stored probability; None if it has none or its model is not known."""
+        keys = [model_key(one["model_name"], one["model_version"]) for one in documents]
+        labels = {key: self._read(key) for key in set(keys)}
+        return [
+            found if found is not None and len(found) == len(document["probabilities"] or ()) else None
+            for document, found in zip(documents, map(labels.get, keys), strict=True)
+        ]
+
+    def _read(self, key: str) -> tuple[Label, ...] | None:
+        if key not in self._known:
             model = self._models.get(key)
             manifest = model and decode_manifest(model)
             if not manifest:
                 return None
-            labels = self._known[key] = manifest.labels
-        return labels if len(labels) == len(probabilities) else None
+            self._known[key] = manifest.labels
+        return self._known[key]
 
 
 def decode_manifest(model: ModelDocument) -> ModelManifest | None:

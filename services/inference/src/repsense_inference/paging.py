@@ -1,7 +1,8 @@
 """Pages of long lists, newest first, and the cursor from one to the next.
 
-A page ends at a value of the field by which the list is sorted. Several documents may share that value, so the
-cursor also names those that were given; everything before is skipped by the index, however long the list is.
+A page ends at a value of the field by which the list is sorted. Several documents may share that value, and the
+database gives these in any order, so the cursor also names those that were given; everything before is skipped by the
+index, however long the list is.
 """
 
 import base64
@@ -12,7 +13,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from repsense_inference.errors import InvalidCursorError
 
-__all__ = ["Cursor", "Page", "page_from"]
+__all__ = ["Cursor", "Page", "page_at_hand", "page_from"]
 
 Item = TypeVar("Item", bound=Mapping[str, Any])
 
@@ -83,6 +84,39 @@ def page_from(found: Sequence[Item], field: str, limit: int, cursor: Cursor | No
     if cursor and cursor.value == value:
         given = (*cursor.given, *given)
     return Page(items, Cursor(field, value, given).encode())
+
+
+def page_at_hand(found: Sequence[Item], field: str, limit: int, cursor_text: str | None) -> Page[Item]:
+    """Make a page of a list of which everything is at hand.
+
+    Of what shares a time, as recordings that were imported together do, there may be thousands. They are in the order
+    of their ids, so the cursor need name only the last one given.
+
+    Args:
+        found: The whole list.
+        field: A field with a time, by which the page is sorted.
+        limit: Items per page.
+        cursor_text: `next_cursor` of the page before; None for the first.
+
+    Raises:
+        InvalidCursorError: If the cursor is none of this list.
+    """
+
+    def place(item: Item) -> tuple[int, str]:
+        return item[field], item["_id"]
+
+    rest = sorted(found, key=place, reverse=True)
+    if cursor_text is not None:
+        cursor = Cursor.decode(cursor_text, field)
+        if isinstance(cursor.value, str) or len(cursor.given) != 1:
+            raise InvalidCursorError
+        last = cursor.value, cursor.given[0]
+        rest = [one for one in rest if place(one) < last]
+    items = rest[:limit]
+    if len(rest) <= limit:
+        return Page(items, None)
+    value, last_id = place(items[-1])
+    return Page(items, Cursor(field, value, (last_id,)).encode())
 
 
 def _is_value(value: object) -> bool:

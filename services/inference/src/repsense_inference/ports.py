@@ -1,9 +1,11 @@
 """What the routes need of the world outside; `repositories` and `model` provide it, tests provide their own.
 
 What is stored is read and written with `DatabaseUnavailableError` while the database does not answer; page readers
-raise `InvalidCursorError` for a cursor that is not theirs.
+raise `InvalidCursorError` for a cursor that is not theirs. Changes are made only to the version that they were made
+for, in one update of the database, so that of two at the same time one wins and the other one is told.
 """
 
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -11,25 +13,32 @@ from repsense.classifiers import Classifier
 from repsense.documents import (
     ClassificationDocument,
     ModelDocument,
+    PreprocessorDocument,
     SamplesDocument,
     SensorDocument,
     SetDocument,
+    SetEditDocument,
     TrainingJobDocument,
     TrainingJobState,
-    WorkoutDocument,
+    WorkoutEditDocument,
 )
+from repsense_inference.edited_workouts import EditedWorkout
+from repsense_inference.faults import Fault
 from repsense_inference.paging import Page
+from repsense_inference.timelines import LabelledWindow
 
 __all__ = [
     "ClassificationReader",
     "DatabaseProbe",
     "ModelReader",
     "ModelSource",
+    "PreprocessorReader",
     "SampleReader",
     "SensorReader",
+    "SetEdits",
     "SetReader",
     "TrainingJobs",
-    "WorkoutReader",
+    "WorkoutStore",
 ]
 
 
@@ -52,6 +61,14 @@ class SampleReader(Protocol):
         """The chunk that begins last."""
         ...
 
+    def oldest(self, sensor_id: str) -> SamplesDocument | None:
+        """The chunk that begins first, of those that are still kept."""
+        ...
+
+    def following(self, sensor_id: str, from_us: int, limit: int) -> list[SamplesDocument]:
+        """The first chunks that begin from a time on, oldest first."""
+        ...
+
     def between(self, sensor_id: str, from_us: int, to_us: int) -> list[SamplesDocument]:
         """The chunks with samples from one time on and before another, oldest first."""
         ...
@@ -70,6 +87,10 @@ class ClassificationReader(Protocol):
         """Classifications whose windows start from one time on and before another."""
         ...
 
+    def windows(self, sensor_id: str, from_us: int, to_us: int) -> list[LabelledWindow]:
+        """What is shown of them, oldest first: many are read in a moment."""
+        ...
+
 
 class SetReader(Protocol):
     """Stored sets."""
@@ -82,20 +103,56 @@ class SetReader(Protocol):
         """One set."""
         ...
 
+    def of_workout(self, workout_id: str) -> list[SetDocument]:
+        """A workout's sets, oldest first."""
+        ...
+
+    def newest_first(self, from_us: int, to_us: int, sensor_id: str | None = None) -> Iterator[SetDocument]:
+        """The sets that started from one time on and before another, perhaps of one sensor, read as they are taken."""
+        ...
+
     def page(self, sensor_id: str | None, workout_id: str | None, limit: int, cursor: str | None) -> Page[SetDocument]:
         """Sets, perhaps of one sensor or of one workout."""
         ...
 
 
-class WorkoutReader(Protocol):
-    """Stored workouts."""
+class SetEdits(Protocol):
+    """What people said of sets."""
 
-    def get(self, workout_id: str) -> WorkoutDocument | None:
+    def get(self, set_id: str) -> SetEditDocument | None:
+        """What was said of one set."""
+        ...
+
+    def of(self, set_ids: Collection[str]) -> Mapping[str, SetEditDocument]:
+        """What was said of some sets, by their ids."""
+        ...
+
+    def put(self, edit: SetEditDocument, replaced_version: int) -> bool:
+        """Store an edit in place of one of this version (0: of none); return whether it was still that one."""
+        ...
+
+
+class WorkoutStore(Protocol):
+    """The workouts, with what people said of them and of their sets."""
+
+    def get(self, workout_id: str) -> EditedWorkout | None:
         """One workout."""
         ...
 
-    def page(self, sensor_id: str | None, limit: int, cursor: str | None) -> Page[WorkoutDocument]:
-        """Workouts, perhaps of one sensor."""
+    def newest_first(self) -> list[EditedWorkout]:
+        """Every workout; cheap."""
+        ...
+
+    def edit(self, workout_id: str) -> WorkoutEditDocument | None:
+        """What was said of one workout."""
+        ...
+
+    def put_edit(self, edit: WorkoutEditDocument, replaced_version: int) -> bool:
+        """Store an edit in place of one of this version (0: of none); return whether it was still that one."""
+        ...
+
+    def forget(self, workout_id: str, set_ids: Collection[str]) -> None:
+        """Hear that a workout was just deleted with its sets; it would be noticed anyway, at some cost."""
         ...
 
 
@@ -140,11 +197,28 @@ class TrainingJobs(Protocol):
 
 
 class DatabaseProbe(Protocol):
-    """Whether the database answers."""
+    """Whether the database answers, and takes changes."""
 
     @property
-    def problem(self) -> str | None:
-        """In words, why it cannot be read; None if it can."""
+    def absence(self) -> Fault | None:
+        """Why it cannot be read; None if it can."""
+        ...
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why it cannot be read or changed; None if it can."""
+        ...
+
+    def doubt_writing(self) -> None:
+        """Hear that somebody's changes are missing: whether it takes them is to be tried soon."""
+        ...
+
+
+class PreprocessorReader(Protocol):
+    """The preprocessors' signs of life."""
+
+    def all(self) -> list[PreprocessorDocument]:
+        """Every one that there is, also of those who were killed."""
         ...
 
 
@@ -152,8 +226,8 @@ class ModelSource(Protocol):
     """The classifier that `POST /v1/classify` uses."""
 
     @property
-    def problem(self) -> str | None:
-        """In words, why there is none; None if there is."""
+    def fault(self) -> Fault | None:
+        """Why there is none; None if there is."""
         ...
 
     @property

@@ -3,7 +3,7 @@
 from repsense.documents import SensorDocument
 from repsense.messages import GatewayStatusMessage, SensorStatusMessage
 from repsense.timestamps import from_epoch_us
-from repsense_inference.schemas import Sensor
+from repsense_inference.schemas.sensors import Sensor
 
 __all__ = ["effective_status", "merge_sensor"]
 

@@ -11,7 +11,10 @@ from repsense.channels import Channel
 from repsense.documents import SamplesDocument, decode_samples
 from repsense.timestamps import MICROSECONDS
 
-__all__ = ["Signal"]
+__all__ = ["Signal", "written_out"]
+
+_DECIMALS = 5
+"""Finer than any sensor resolves, and half the bytes of a float32 written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,26 @@ class Signal:
         return whole._rows(rows[np.argsort(whole.times_us[rows], kind="stable")])
 
     def thinned(self, max_samples: int) -> Self:
-        """Every k-th sample of each stream, with the smallest k that leaves no more than `max_samples`.
+        """Every k-th sample of each stream, with a k that leaves no more than `max_samples`.
 
         The choice hangs on the samples' numbers, not on where the stretch begins, so a chart that asks again and
-        again sees the same samples move past and does not flicker.
+        again sees the same samples move past and does not flicker. Where there are more streams than that, some of
+        them are left out.
         """
         n_samples = len(self.times_us)
         step = max(1, -(-n_samples // max_samples))
         rows = np.flatnonzero(self.sequences % step == 0)
-        # Each stream and each gap can leave one sample more than its share.
-        while len(rows) > max_samples:
-            step += 1
+        # Each stream and each gap can leave one sample more than its share, and the first of a stream is always left.
+        while len(rows) > max_samples and step < n_samples:
+            step += 1 + step // 8
             rows = np.flatnonzero(self.sequences % step == 0)
-        return self._rows(rows)
+        return self._rows(rows[:: max(1, -(-len(rows) // max_samples))])
 
     def _rows(self, rows: NDArray[np.int64]) -> Self:
         return type(self)(self.channels, self.times_us[rows], self.sequences[rows], self.samples[rows])
+
+
+def written_out(samples: NDArray[np.float32]) -> list[list[float]]:
+    """Samples, (n_samples, n_channels), as JSON has them."""
+    rows: list[list[float]] = np.round(samples.astype(np.float64), _DECIMALS).tolist()
+    return rows

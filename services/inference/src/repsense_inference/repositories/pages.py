@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from repsense.documents import ClassificationDocument, SetDocument, TrainingJobDocument, WorkoutDocument
+from repsense.documents import ClassificationDocument, SetDocument, TrainingJobDocument
 from repsense_inference.errors import InvalidCursorError
 from repsense_inference.paging import Cursor, Page, page_from
 from repsense_inference.repositories.connection import DatabaseConnection
 
 __all__ = ["read_page"]
 
-Document = TypeVar("Document", ClassificationDocument, SetDocument, WorkoutDocument, TrainingJobDocument)
+Document = TypeVar("Document", ClassificationDocument, SetDocument, TrainingJobDocument)
 
 
 def read_page(

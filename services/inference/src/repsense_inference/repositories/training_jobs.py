@@ -1,18 +1,22 @@
-"""The `training_jobs` collection, the one that this service writes to."""
+"""The `training_jobs` collection, which workers change too."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
+from pydantic import ValidationError
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from repsense.documents import TRAINING_JOBS, TrainingJobDocument, TrainingJobState
-from repsense_inference.errors import InvalidCursorError
-from repsense_inference.paging import Cursor, Page, page_from
+from repsense.database import Documents
+from repsense.documents import TRAINING_JOBS, LabelDocument, TrainingJobDocument, TrainingJobState
+from repsense.labels import Label
+from repsense.training import RecordingSelection, TrainingConfiguration
+from repsense_inference.paging import Page, page_at_hand
 from repsense_inference.repositories.connection import DatabaseConnection
 from repsense_inference.repositories.pages import read_page
 
-__all__ = ["StoredTrainingJobs"]
+__all__ = ["StoredTrainingJobs", "rename_label_in_queue", "rename_person_in_queue"]
 
 _TIME = "created_us"
 _WITHOUT_LOG = {"log": 0}
@@ -88,15 +92,53 @@ class StoredTrainingJobs:
 
     def _page_of_state(self, state: str, limit: int, cursor_text: str | None) -> Page[TrainingJobDocument]:
         """All in one state are read by its index and sorted here, since nx-27017 would scan for two fields."""
-        cursor = None if cursor_text is None else Cursor.decode(cursor_text, _TIME)
-        if cursor is not None and isinstance(cursor.value, str):
-            raise InvalidCursorError
         with self._connection.collection(TRAINING_JOBS) as collection:
             found = cast("list[TrainingJobDocument]", list(collection.find({"state": state}, _WITHOUT_LOG)))
-        wanted = [one for one in found if cursor is None or one["created_us"] <= int(cursor.value)]
-        wanted.sort(key=lambda one: one["created_us"], reverse=True)
-        return page_from(wanted, _TIME, limit, cursor)
+        return page_at_hand(found, _TIME, limit, cursor_text)
 
 
 def _read(collection: Collection[dict[str, Any]], job_id: str) -> TrainingJobDocument | None:
     return cast("TrainingJobDocument | None", collection.find_one({"_id": job_id}, _WITHOUT_LOG))
+
+
+def rename_person_in_queue(documents: Documents, former: str, name: str) -> None:
+    """Let the jobs that wait follow the name of a person."""
+
+    def renamed(subject: str) -> str:
+        return name if subject == former else subject
+
+    _rename_in_queue(documents, renamed_person=renamed, renamed_label=lambda label: label)
+
+
+def rename_label_in_queue(documents: Documents, former: LabelDocument, words: LabelDocument) -> None:
+    """Let the jobs that wait follow the words of a label."""
+    former_label, label = Label.model_validate(former), Label.model_validate(words)
+
+    def renamed(one: Label) -> Label:
+        return label if one == former_label else one
+
+    _rename_in_queue(documents, renamed_person=lambda name: name, renamed_label=renamed)
+
+
+def _rename_in_queue(
+    documents: Documents, *, renamed_person: Callable[[str], str], renamed_label: Callable[[Label], Label]
+) -> None:
+    jobs = documents[TRAINING_JOBS]
+    for job in list(jobs.find({"state": "queued"}, {"selection": 1, "configuration": 1})):
+        try:
+            selection = RecordingSelection.model_validate_json(job["selection"])
+            configuration = TrainingConfiguration.model_validate_json(job["configuration"])
+        except ValidationError:
+            continue  # Of another version, whose worker has to make do with the former name.
+        names = {
+            "subjects": selection.subjects and tuple(map(renamed_person, selection.subjects)),
+            "labels": selection.labels and tuple(map(renamed_label, selection.labels)),
+        }
+        background = {"background": tuple(map(renamed_label, configuration.background))}
+        changes = {
+            "selection": selection.model_copy(update=names).model_dump_json(),
+            "configuration": configuration.model_copy(update=background).model_dump_json(),
+        }
+        if any(job[field] != text for field, text in changes.items()):
+            # A worker that has taken it meanwhile has read what it asks for.
+            jobs.update_one({"_id": job["_id"], "state": "queued"}, {"$set": changes})

@@ -9,17 +9,17 @@ from repsense_inference.dependencies import (
     PartsDependency,
     SensorIdQuery,
     ToQuery,
-    search_time_us,
+    search_range_us,
 )
-from repsense_inference.problems import invalid_request, problem_responses
-from repsense_inference.schemas import Classification, ClassificationPage
+from repsense_inference.problems import ProblemKind, problem_responses
+from repsense_inference.schemas.classifications import Classification, ClassificationPage
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/classifications", tags=["classifications"])
 
 
-@router.get("", responses=problem_responses(422, 503))
+@router.get("", responses=problem_responses(422, 503, ProblemKind.INVALID_CURSOR))
 def list_classifications(
     *,
     parts: PartsDependency,
@@ -30,13 +30,9 @@ def list_classifications(
     cursor: CursorQuery = None,
 ) -> ClassificationPage:
     """Classifications, newest first; `from` and `to` are about the windows' starts."""
-    from_us = 0 if from_at is None else search_time_us(from_at)
-    to_us = None if to_at is None else search_time_us(to_at)
-    if to_us is not None and to_us <= from_us:
-        detail = "from must be before to"
-        raise invalid_request(detail)
+    from_us, to_us = search_range_us(from_at, to_at)
     page = parts.classifications.page(sensor_id, from_us, to_us, limit, cursor)
     return ClassificationPage(
-        items=[Classification.from_document(document, parts.labels.of(document)) for document in page.items],
+        items=list(map(Classification.from_document, page.items, parts.labels.of(page.items))),
         next_cursor=page.next_cursor,
     )

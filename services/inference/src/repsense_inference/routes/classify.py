@@ -6,8 +6,8 @@ from repsense.errors import ClassifierError, ModelVersionGoneError
 from repsense.messages import LabelProbability
 from repsense_inference.classification import classify_recording
 from repsense_inference.dependencies import Parts, PartsDependency
-from repsense_inference.problems import problem_responses
-from repsense_inference.schemas import ClassifiedWindow, ClassifyRequest, ClassifyResponse
+from repsense_inference.problems import ProblemKind, problem_responses
+from repsense_inference.schemas.classifications import ClassifiedWindow, ClassifyRequest, ClassifyResponse
 
 __all__ = ["router"]
 
@@ -17,7 +17,9 @@ SUCCESSOR_PATIENCE_S = 3.0
 """How long a request waits for the version in place of one that was unloaded; it is ready to be opened."""
 
 
-@router.post("/v1/classify", responses=problem_responses(400, 413, 422, 503))
+@router.post(
+    "/v1/classify", responses=problem_responses(422, ProblemKind.UNUSABLE_SAMPLES, ProblemKind.MODEL_UNAVAILABLE)
+)
 def classify(recording: ClassifyRequest, parts: PartsDependency) -> ClassifyResponse:
     """Cut a recording into the model's windows and classify each; nothing is stored.
 

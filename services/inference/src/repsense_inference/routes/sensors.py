@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query
 
 from repsense.channels import UNITS
@@ -14,20 +13,19 @@ from repsense_inference.dependencies import (
     PartsDependency,
     SensorIdPath,
     ToQuery,
-    search_time_us,
+    search_interval_us,
 )
 from repsense_inference.presence import merge_sensor
 from repsense_inference.problems import invalid_request, not_found, problem_responses
-from repsense_inference.schemas import Classification, ExerciseSet, Live, Sensor, SensorList, SignalWindow
-from repsense_inference.signals import Signal
+from repsense_inference.schemas.classifications import Classification
+from repsense_inference.schemas.sensors import Sensor, SensorList, SignalWindow
+from repsense_inference.schemas.workouts import ExerciseSet, Live
+from repsense_inference.signals import Signal, written_out
 
 __all__ = ["router"]
 
 MAX_SIGNAL_S = 600
 """Ten minutes of 50 Hz are some 3,000 chunks, which are read in a fraction of a second."""
-
-_DECIMALS = 5
-"""Finer than any sensor resolves, and half the bytes of a float32 written out."""
 
 router = APIRouter(prefix="/v1/sensors", tags=["sensors"])
 
@@ -36,7 +34,7 @@ router = APIRouter(prefix="/v1/sensors", tags=["sensors"])
 def list_sensors(parts: PartsDependency) -> SensorList:
     """Every sensor that ever sent samples or that a gateway reports now."""
     documents = {document["_id"]: document for document in parts.sensors.all()}
-    connected = parts.hub.broker_problem is None
+    connected = parts.hub.broker_fault is None
     return SensorList(
         items=[
             merge_sensor(sensor_id, documents.get(sensor_id), parts.hub.status(sensor_id), broker_connected=connected)
@@ -63,7 +61,7 @@ def get_live(sensor_id: SensorIdPath, parts: PartsDependency) -> Live:
     else:
         # Nothing came since this service is connected: it has just started, or the sensor rests.
         document = parts.classifications.newest(sensor_id)
-        classification = document and Classification.from_document(document, parts.labels.of(document))
+        classification = document and Classification.from_document(document, *parts.labels.of([document]))
         newest_set = parts.sets.newest(sensor_id)
     running_set = None
     if newest_set and newest_set["state"] == "open":
@@ -105,7 +103,7 @@ def get_samples(
         units={channel: UNITS[channel] for channel in signal.channels},
         start_at=None if start_us is None else from_epoch_us(start_us),
         offsets_s=((signal.times_us - (start_us or 0)) / MICROSECONDS).tolist(),
-        samples=np.round(signal.samples.astype(np.float64), _DECIMALS).tolist(),
+        samples=written_out(signal.samples),
     )
 
 
@@ -113,7 +111,12 @@ def _read_sensor(sensor_id: str, parts: Parts) -> Sensor:
     document, status = parts.sensors.get(sensor_id), parts.hub.status(sensor_id)
     if document is None and status is None:
         raise not_found(sensor_id, "sensor")
-    return merge_sensor(sensor_id, document, status, broker_connected=parts.hub.broker_problem is None)
+    sensor = merge_sensor(sensor_id, document, status, broker_connected=parts.hub.broker_fault is None)
+    newest = parts.samples.newest(sensor_id)
+    # The sensor's own document is brought up to date only every few seconds.
+    if newest is not None and (document is None or newest["last_sample_us"] > document["last_sample_us"]):
+        return sensor.model_copy(update={"last_sample_at": from_epoch_us(newest["last_sample_us"])})
+    return sensor
 
 
 def _stretch_us(
@@ -129,11 +132,4 @@ def _stretch_us(
     if from_at is None or to_at is None:
         detail = "give both from and to, or seconds instead"
         raise invalid_request(detail)
-    from_us, to_us = search_time_us(from_at), search_time_us(to_at)
-    if not from_us < to_us:
-        detail = "from must be before to"
-        raise invalid_request(detail)
-    if to_us - from_us > MAX_SIGNAL_S * MICROSECONDS:
-        detail = f"from and to may be at most {MAX_SIGNAL_S} s apart"
-        raise invalid_request(detail)
-    return from_us, to_us
+    return search_interval_us(from_at, to_at, MAX_SIGNAL_S)

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from repsense.documents import TrainingJobDocument, TrainingJobState
 from repsense.timestamps import now_us
 from repsense_inference.dependencies import CursorQuery, LimitQuery, Parts, PartsDependency
-from repsense_inference.problems import ProblemError, not_found, problem_responses
-from repsense_inference.schemas import TrainingJob, TrainingJobPage, TrainingJobRequest, TrainingLog
+from repsense_inference.problems import ProblemError, ProblemKind, or_not_found, problem_responses
+from repsense_inference.schemas.base import HEX_ID_PATTERN
+from repsense_inference.schemas.training import TrainingJob, TrainingJobPage, TrainingJobRequest, TrainingLog
 
 __all__ = ["router"]
 
-_JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["6f1d0c8e5b1f4f0c9a3e2d7b8c9d0e1f"])]
+_JobIdPath = Annotated[str, Path(pattern=HEX_ID_PATTERN, examples=["6f1d0c8e5b1f4f0c9a3e2d7b8c9d0e1f"])]
 _StateQuery = Annotated[TrainingJobState | None, Query(description="Only jobs in this state.")]
 _KeyHeader = Annotated[
     str | None,
@@ -26,10 +27,12 @@ _KeyHeader = Annotated[
     ),
 ]
 
+_JOB = "training job"
+
 router = APIRouter(prefix="/v1/training-jobs", tags=["training"])
 
 
-@router.post("", status_code=201, responses=problem_responses(400, 413, 422, 503))
+@router.post("", status_code=201, responses=problem_responses(422, 503, ProblemKind.IDEMPOTENCY_KEY_REUSED))
 def create_training_job(
     request: TrainingJobRequest, parts: PartsDependency, response: Response, idempotency_key: _KeyHeader = None
 ) -> TrainingJob:
@@ -42,12 +45,12 @@ def create_training_job(
     job = parts.training_jobs.add(wanted)
     if any(job[part] != wanted[part] for part in ("model_name", "selection", "configuration", "promote")):
         detail = "this Idempotency-Key was sent with another request: give every new job a new one"
-        raise ProblemError(422, "idempotency-key-reused", "Idempotency key reused", detail)
+        raise ProblemError(ProblemKind.IDEMPOTENCY_KEY_REUSED, detail)
     response.headers["Location"] = f"{router.prefix}/{job['_id']}"
     return _resources([job], parts)[0]
 
 
-@router.get("", responses=problem_responses(422, 503))
+@router.get("", responses=problem_responses(422, 503, ProblemKind.INVALID_CURSOR))
 def list_training_jobs(
     parts: PartsDependency, state: _StateQuery = None, limit: LimitQuery = 100, cursor: CursorQuery = None
 ) -> TrainingJobPage:
@@ -59,28 +62,25 @@ def list_training_jobs(
 @router.get("/{job_id}", responses=problem_responses(404, 422, 503))
 def get_training_job(job_id: _JobIdPath, parts: PartsDependency) -> TrainingJob:
     """One training job: its state, how far it is and what came of it."""
-    return _resources([_found(job_id, parts.training_jobs.get(job_id))], parts)[0]
+    return _resources([or_not_found(parts.training_jobs.get(job_id), job_id, _JOB)], parts)[0]
 
 
 @router.get("/{job_id}/log", responses=problem_responses(404, 422, 503))
 def get_training_job_log(job_id: _JobIdPath, parts: PartsDependency) -> TrainingLog:
     """What the training wrote, at most its last 500 lines."""
-    lines = parts.training_jobs.log(job_id)
-    if lines is None:
-        raise not_found(job_id, "training job")
-    return TrainingLog(lines=lines)
+    return TrainingLog(lines=or_not_found(parts.training_jobs.log(job_id), job_id, _JOB))
 
 
-@router.post("/{job_id}/cancel", responses=problem_responses(404, 409, 422, 503))
+@router.post("/{job_id}/cancel", responses=problem_responses(404, 422, 503, ProblemKind.TRAINING_JOB_ENDED))
 def cancel_training_job(job_id: _JobIdPath, parts: PartsDependency) -> TrainingJob:
     """End a training job: a queued one at once, a running one when its worker notices, within seconds.
 
     It may be repeated. A running job that ends before its worker notices ends as it would have ended.
     """
-    job = _found(job_id, parts.training_jobs.cancel(job_id, now_us()))
+    job = or_not_found(parts.training_jobs.cancel(job_id, now_us()), job_id, _JOB)
     if job["state"] in {"succeeded", "failed"}:
         detail = f"the training job {job_id!r} has {job['state']} already"
-        raise ProblemError(409, "training-job-ended", "Training job has ended", detail)
+        raise ProblemError(ProblemKind.TRAINING_JOB_ENDED, detail)
     return _resources([job], parts)[0]
 
 
@@ -112,9 +112,3 @@ def _resources(jobs: list[TrainingJobDocument], parts: Parts) -> list[TrainingJo
     is_one_queued = any(job["state"] == "queued" for job in jobs)
     positions = {job_id: place for place, job_id in enumerate(parts.training_jobs.queue(), 1)} if is_one_queued else {}
     return [TrainingJob.from_document(job, positions.get(job["_id"])) for job in jobs]
-
-
-def _found(job_id: str, job: TrainingJobDocument | None) -> TrainingJobDocument:
-    if job is None:
-        raise not_found(job_id, "training job")
-    return job

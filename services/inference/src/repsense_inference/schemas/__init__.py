@@ -1,0 +1,1 @@
+"""What the REST API returns and takes, a module per resource; OpenAPI is made from these."""
