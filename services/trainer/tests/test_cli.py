@@ -82,6 +82,18 @@ def test_versions_wait_until_they_are_promoted_and_can_be_taken_back(write_datas
     assert "right and shown" in command(path, "compare", "tiny", "1", "2", *on).output
 
 
+def test_a_single_session_becomes_a_model_without_figures(
+    write_dataset: WriteDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_dataset(sessions=("1",))
+
+    result = run(path, "--epochs", "1")
+
+    assert result.exit_code == 0, result.output
+    assert "there is only one session (1), so nothing can be held out to test on: record another" in caplog.text
+    assert load_manifest(path.parent / "models" / "tiny" / "standby" / "1").evaluation is None
+
+
 def test_with_json_nothing_else_is_printed(write_dataset: WriteDataset) -> None:
     result = run(write_dataset(), "--epochs", "1", "--no-evaluate", "--json")
 
@@ -94,7 +106,6 @@ def test_with_json_nothing_else_is_printed(write_dataset: WriteDataset) -> None:
         ({"without_column": "activity"}, [], "activity"),
         ({"without_column": "session"}, [], "session"),
         ({"activities": ("Sway", "Bow", "Hop")}, [], "Hop"),
-        ({"sessions": ("1",)}, [], "there is only one session (1)"),
         ({}, ["--leave-out", "9"], "there is no session '9' to leave out; there are 1, 2, 3"),
         ({"n_samples": 3}, ["--no-evaluate"], "no recording is as long as a window of 2 s"),
         ({}, ["--config", "nowhere.toml"], "cannot read the configuration nowhere.toml"),

@@ -1,3 +1,5 @@
+from itertools import count
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -30,10 +32,13 @@ def manifest(version: int, *groups: str, **changes: object) -> ModelManifest:
     return mean_manifest(version=version, training=Training.model_validate(training), **changes)
 
 
-def recording(label: Label, session: str, subject: str | None = None, n_samples: int = 10) -> Recording:
-    return Recording(
-        np.ones((n_samples, len(CHANNELS)), np.float32), CHANNELS, 2.0, label=label, session=session, subject=subject
-    )
+_NUMBERS = count()
+"""No two recordings are alike, or one would be taken for a copy of the other."""
+
+
+def recording(label: Label, session: str | None, subject: str | None = None, n_samples: int = 10) -> Recording:
+    samples = np.full((n_samples, len(CHANNELS)), next(_NUMBERS), np.float32)
+    return Recording(samples, CHANNELS, 2.0, label=label, session=session, subject=subject)
 
 
 RECORDINGS = [recording(label, session) for session in ("1", "2", "3") for label in MEAN_LABELS]
@@ -77,3 +82,13 @@ def test_a_recording_is_seen_by_its_subject_or_its_session_or_both() -> None:
     assert unseen("1") == [("ann", "2"), ("bob", "2")]
     with pytest.raises(DatasetError, match="would look better than it is: give recordings of another one"):
         unseen("ann", "bob")
+
+
+def test_what_does_not_say_where_it_belongs_may_have_been_seen() -> None:
+    named, nobodys = recording(MEAN_LABELS[0], "2"), recording(MEAN_LABELS[0], None)
+
+    assert unseen_recordings([named, nobodys], [manifest(1, "1")]) == [named]
+    with pytest.raises(DatasetError, match="is, or may be, of a session or subject that a version was trained on"):
+        unseen_recordings([nobodys], [manifest(1, "1")])
+    with pytest.raises(DatasetError, match="nobody knows what it has not seen: name the sessions"):
+        unseen_recordings([named], [manifest(1, "1"), manifest(2, "everything")])

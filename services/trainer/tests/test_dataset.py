@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ SWAY, BOW = Label(exercise="sway"), Label(exercise="bow", form="deep")
 WINDOWS = WindowConfiguration(window_s=2.0, stride_s=0.5)
 
 
+_SEEDS = count()
+
+
 def recording(label: Label | None = SWAY, *, n_samples: int = 20, rate_hz: float = 2.0, **fields: object) -> Recording:
-    samples = np.random.default_rng(n_samples).normal(size=(n_samples, len(CHANNELS))).astype(np.float32)
+    samples = np.random.default_rng(next(_SEEDS)).normal(size=(n_samples, len(CHANNELS))).astype(np.float32)
     about: dict[str, object] = {"channels": CHANNELS, "session": "1", "label": label, "started_at": datetime.now(UTC)}
     return Recording(samples=samples, sample_rate_hz=rate_hz, **(about | fields))  # type: ignore[arg-type]
 
@@ -57,6 +61,24 @@ def test_groups_are_subjects_or_failing_that_sessions() -> None:
     assert make_dataset(people, WINDOWS, "session").groups == ("ann/1", "bob/1")
     assert make_dataset(alone, WINDOWS).groups == ("ann/1", "ann/2")
     assert make_dataset(nobody, WINDOWS).groups == ("1", "2")
+
+
+def test_of_copies_under_different_names_one_is_used(caplog: pytest.LogCaptureFixture) -> None:
+    nameless = [recording(label, session=None) for label in (SWAY, BOW)]
+    named = [replace(one, session="1") for one in nameless]
+    others = [recording(label, session="2") for label in (SWAY, BOW)]
+
+    dataset = make_dataset([*nameless, *named, *others], WINDOWS)
+
+    assert [one.group for one in dataset.recordings] == ["1", "1", "2", "2"]
+    assert caplog.messages == ["2 of 6 recordings are copies of others, under whatever name, and not used"]
+
+
+def test_a_session_of_nobody_known_may_be_the_one_of_that_name() -> None:
+    of_ann = [recording(label, subject="ann", session=session) for label in (SWAY, BOW) for session in ("1", "2")]
+
+    assert make_dataset([*of_ann, recording(session="2")], WINDOWS).groups == ("ann/1", "2")
+    assert make_dataset([*of_ann, recording(session="3")], WINDOWS).groups == ("ann/1", "ann/2", "3")
 
 
 def test_no_window_of_a_group_lies_on_both_sides_of_a_split(dataset: Dataset) -> None:
@@ -115,7 +137,6 @@ def test_the_fingerprint_follows_the_data(dataset: Dataset) -> None:
         ([], WINDOWS, "there are no recordings: record at least two activities"),
         ([recording(), recording()], WINDOWS, "all are sway: record at least two activities"),
         ([recording(), recording(None)], WINDOWS, "1 of 2 recordings have no label"),
-        ([recording(), recording(BOW, session=None)], WINDOWS, "say on which occasion each was taken"),
         ([recording(), recording(BOW)], WindowConfiguration(sample_rate_hz=50), "2 Hz but the model needs 50 Hz"),
         ([recording(), recording(BOW)], WindowConfiguration(window_s=0.6), "fewer than two samples at 2 Hz"),
         (
@@ -130,6 +151,34 @@ def test_what_cannot_be_trained_on_is_refused_in_words(
 ) -> None:
     with pytest.raises(RepSenseError, match=expected):
         make_dataset(recordings, windows)
+
+
+def test_recordings_that_name_no_session_are_one_group(caplog: pytest.LogCaptureFixture) -> None:
+    named, unnamed, of_ann = recording(), recording(BOW, session=None), recording(BOW, session=None, subject="ann")
+
+    assert make_dataset([named, unnamed], WINDOWS).groups == ("everything",)
+    assert caplog.messages == [
+        "1 of 2 recordings name no session, so none can be held out: say on which occasion each was taken"
+    ]
+    assert make_dataset([of_ann, replace(of_ann, label=SWAY)], WINDOWS).groups == ("ann",)
+    assert make_dataset([of_ann, replace(of_ann, label=SWAY, subject="bob")], WINDOWS).groups == ("ann", "bob")
+    with pytest.raises(DatasetError, match="name no session: say on which occasion each was taken"):
+        make_dataset([named, unnamed], WINDOWS, "session")
+    with pytest.raises(DatasetError, match="name no subject: say who it was"):
+        make_dataset([named, of_ann], WINDOWS, "subject")
+
+
+def test_a_label_whose_recordings_are_all_too_short_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    long, short, other = recording(), recording(BOW, n_samples=3), recording(BOW)
+
+    make_dataset([long, other], WINDOWS).check_lengths()
+    assert caplog.messages == []
+    make_dataset([long, short, other], WINDOWS).check_lengths()
+    assert caplog.messages == ["1 of 3 recordings are shorter than a window of 2 s and not used"]
+    with pytest.raises(DatasetError, match=r"^no recording of bow \(deep\) is as long as a window of 2 s: record for"):
+        make_dataset([long, short], WINDOWS).check_lengths()
+    with pytest.raises(DatasetError, match=r"^no recording is as long as a window of 2 s: record for longer"):
+        make_dataset([short, replace(short, label=SWAY)], WINDOWS).check_lengths()
 
 
 def test_recordings_shorter_than_a_window_are_refused_in_words() -> None:

@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from repsense.labels import Label
 from repsense.recordings import ExportFormat, Recording, read_file, write_recordings
+from repsense.recordings.inspection import Inspection
 from repsense_trainer.dataset_commands import app
-from repsense_trainer.inspection import Inspection
 
 WriteDataset = Callable[..., Path]
 

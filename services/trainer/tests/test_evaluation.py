@@ -13,6 +13,7 @@ from repsense_trainer.evaluation import (
     Classify,
     HeldOutPredictions,
     area_under_roc,
+    believable_threshold,
     confidence_threshold,
     evaluate,
     few_shot,
@@ -318,6 +319,14 @@ def test_a_poor_network_does_not_say_what_is_wrong_more_often_than_right() -> No
     assert confidence_threshold(held_out, (SWAY, BOW, HOP), lost_share=0) == pytest.approx(0.42, abs=2e-3)
     everything_right = replace(held_out, label_indices=np.zeros(7, dtype=np.int64))
     assert confidence_threshold(everything_right, (SWAY, BOW, HOP), lost_share=0) == pytest.approx(0.4, abs=2e-3)
+
+
+def test_few_groups_do_not_make_a_high_threshold() -> None:
+    sure = predict(np.tile([0.98, 0.02], (9, 1)), [0] * 9)
+
+    assert confidence_threshold(sure, (SWAY, BOW), highest=believable_threshold(2)) == 0.5
+    assert confidence_threshold(sure, (SWAY, BOW), highest=believable_threshold(15)) == 0.882
+    assert believable_threshold(10_000) == 0.99
 
 
 def test_windows_of_rest_may_be_lost() -> None:

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from repsense_trainer import familiarity
-from repsense_trainer.familiarity import Familiarity, fit_familiarity
+from repsense_trainer.familiarity import Familiarity, fit_familiarity, guess_familiarity
 
 CENTRES = np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0]], dtype=np.float32)
 NO_LEVELS = np.empty(0, np.float32)
@@ -40,6 +40,46 @@ def test_what_is_near_any_trained_window_is_known_and_what_is_far_from_all_is_no
 
 def test_a_single_group_says_nothing_of_another() -> None:
     assert fitted(("1",)) is None
+
+
+@pytest.mark.parametrize("n_takes", [1, 2, 3])
+def test_of_a_single_group_what_is_far_from_all_takes_is_not_known(n_takes: int) -> None:
+    statistics, labels, _ = drawn(("1",) * n_takes)
+    takes = np.arange(len(labels)) // 40  # one label each
+
+    guessed = guess_familiarity(statistics, labels, takes, NO_LEVELS, seed=0)  # type: ignore[arg-type]
+
+    assert guessed is not None
+    # Another session may lie further from all takes than they lie from each other.
+    assert known(guessed, (0, 0, 0), (10, 0, 0), (0, 10, 0), (2, 2, 2)).min() > 0.9
+    assert known(guessed, (0, 0, 25), (-300, 0, 0)).max() < 0.1
+
+
+def test_of_one_window_per_label_nothing_is_guessed() -> None:
+    one_each = np.arange(3)
+
+    assert guess_familiarity(CENTRES, one_each, one_each, NO_LEVELS, seed=0) is None
+
+
+def test_takes_that_are_all_the_same_are_known() -> None:
+    guessed = guess_familiarity(
+        np.repeat(CENTRES, 9, axis=0), np.arange(27) // 9, np.arange(27) // 3, NO_LEVELS, seed=0
+    )
+
+    assert guessed is not None
+    assert known(guessed, (0, 0, 0), (10, 0, 0)).min() > 0.9
+    assert known(guessed, (1, 0, 0)) < 0.1
+
+
+def test_labels_that_lie_far_apart_do_not_make_everything_between_them_known() -> None:
+    statistics, labels, groups = drawn(("1", "2", "3"))
+    far_apart = (statistics + 50 * CENTRES[labels]).astype(np.float32)
+
+    of_training = fit_familiarity(far_apart, labels, groups, NO_LEVELS, seed=0)  # type: ignore[arg-type]
+
+    assert of_training is not None
+    assert known(of_training, (0, 0, 0), (510, 0, 0), (1, 1, 1)).min() > 0.9
+    assert known(of_training, (255, 0, 0), (100, 100, 0), (0, 0, 30)).max() < 0.1
 
 
 def test_of_much_that_is_trained_only_some_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

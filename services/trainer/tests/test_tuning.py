@@ -41,10 +41,11 @@ BASE = ConfigurationFile(name="tiny", network=NetworkConfiguration(epochs=12), b
 
 
 def recording(session: str, label_index: int, n_samples: int = 40, rate_hz: float = RATE_HZ) -> Recording:
-    """Its ax is the label's index, its ay the time in seconds."""
+    """Its ax is the label's index, its ay the time in seconds, its az another one in every session."""
     samples = np.zeros((n_samples, 3), dtype=np.float32)
     samples[:, 0] = label_index
     samples[:, 1] = np.arange(n_samples) / rate_hz
+    samples[:, 2] = ord(session)
     return Recording(samples, (Channel.AX, Channel.AY, Channel.AZ), rate_hz, LABELS[label_index], session=session)
 
 

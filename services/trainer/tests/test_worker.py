@@ -11,6 +11,7 @@ import psutil
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
+from repsense.timestamps import now_us
 from repsense_trainer.child import Child
 from repsense_trainer.jobs import Cancelled, Claim, ClaimState, Failed, Outcome
 from repsense_trainer.worker import Worker
@@ -29,7 +30,9 @@ class Jobs:
     n_renewals: int = 0
     outcome: Outcome | None = None
     is_given_back: bool = False
+    can_be_given_back: bool = True
     lines: list[str] = field(default_factory=list)
+    deleted_before_us: list[int] = field(default_factory=list)
 
     def claim(self, worker_id: str, now_us: int) -> Claim | None:
         self._check()
@@ -60,7 +63,12 @@ class Jobs:
     def give_back(self, claim: Claim, lines: Sequence[str]) -> bool:
         self.append_log(claim, lines)
         self.is_given_back = True
-        return True
+        return self.can_be_given_back
+
+    def delete_ended(self, before_us: int) -> int:
+        self._check()
+        self.deleted_before_us.append(before_us)
+        return 1
 
     def _check(self) -> None:
         if self.is_away:
@@ -76,10 +84,10 @@ def eventually(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def working(jobs: Jobs, code: str) -> Iterator[threading.Event]:
+def working(jobs: Jobs, code: str, kept_s: float | None = None) -> Iterator[threading.Event]:
     """A worker whose trainings run a piece of Python; the event stops it."""
     stop = threading.Event()
-    worker = Worker(jobs, "me", lambda claim: [sys.executable, "-c", code, claim.job_id])
+    worker = Worker(jobs, "me", lambda claim: [sys.executable, "-c", code, claim.job_id], kept_s=kept_s)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
@@ -184,6 +192,20 @@ def test_a_worker_that_is_stopped_gives_its_job_back() -> None:
     assert jobs.lines == ["begun", "the worker me was stopped, the job waits again"]
 
 
+@pytest.mark.parametrize(("holds", "said"), [(True, "job job: given back"), (False, "job job: done, or another")])
+def test_what_became_of_the_job_of_a_worker_that_is_stopped_is_said(
+    holds: bool,  # noqa: FBT001
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    jobs = Jobs(can_be_given_back=holds)
+
+    with caplog.at_level("INFO"), working(jobs, ENDLESS):
+        eventually(lambda: jobs.lines)
+
+    assert any(message.startswith(said) for message in caplog.messages)
+
+
 def test_a_worker_that_is_stopped_while_the_database_is_away_stops_all_the_same() -> None:
     jobs = Jobs()
 
@@ -202,6 +224,15 @@ def test_a_worker_waits_for_the_database_and_then_for_a_job() -> None:
         assert jobs.is_waiting
         jobs.is_away = False
         eventually(lambda: jobs.outcome)
+
+
+def test_an_idle_worker_deletes_jobs_that_ended_long_ago() -> None:
+    jobs = Jobs(is_waiting=False)
+    before_us = now_us()
+    with working(jobs, "pass", kept_s=100.0):
+        eventually(lambda: jobs.deleted_before_us)
+    (deleted_us,) = jobs.deleted_before_us
+    assert before_us <= deleted_us + 100_000_000 <= now_us()
 
 
 def test_a_training_goes_on_while_the_database_is_away_and_nothing_it_writes_is_lost() -> None:

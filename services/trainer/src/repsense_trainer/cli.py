@@ -11,7 +11,7 @@ from repsense.manifest import Evaluation
 from repsense.registry import ModelRegistry
 from repsense.training import TrainingConfiguration
 from repsense_trainer.configuration import ConfigurationFile
-from repsense_trainer.console import ConsoleProgress, JsonOption, errors_in_words, print_json
+from repsense_trainer.console import ConsoleProgress, JsonOption, errors_in_words, plain_console, print_json
 from repsense_trainer.dataset import Dataset
 from repsense_trainer.dataset_commands import app as dataset_app
 from repsense_trainer.errors import ConfigurationError
@@ -81,7 +81,7 @@ def train(
             raise ConfigurationError(msg)
         configuration = _configuration(settings, evaluate=evaluate, few_shot=few_shot, seed=seed, epochs=epochs)
         training = Training(read_source(source, settings.data), model_name, configuration, leave_out or ())
-        console = Console(highlight=False, stderr=json)
+        console = plain_console(stderr=json)
         _print_dataset(console, model_name, training.dataset)
         registry = ModelRegistry(models)
         with ConsoleProgress(console) as progress:

@@ -9,7 +9,7 @@ from repsense.classifiers import Classifier
 from repsense.manifest import ModelManifest
 from repsense.recordings import Recording
 from repsense.training import WindowConfiguration
-from repsense_trainer.dataset import Dataset, make_dataset
+from repsense_trainer.dataset import UNNAMED, Dataset, make_dataset
 from repsense_trainer.errors import DatasetError
 
 __all__ = ["Comparison", "VersionFigures", "compare_versions", "unseen_recordings"]
@@ -82,23 +82,29 @@ def unseen_recordings(recordings: Sequence[Recording], manifests: Collection[Mod
     """The recordings whose session and subject none of the models was trained on.
 
     Raises:
-        DatasetError: If every recording was.
+        DatasetError: If every recording was, or if that cannot be known.
     """
     seen = {group for manifest in manifests for group in manifest.training.groups}
-    unseen = [recording for recording in recordings if not seen & _names(recording)]
+    if UNNAMED in seen:
+        msg = (
+            "a version was trained on recordings that do not say whose they are and of which session, so nobody knows "
+            "what it has not seen: name the sessions of these, and train again"
+        )
+        raise DatasetError(msg)
+    unseen = [recording for recording in recordings if (names := _names(recording)) and not seen & names]
     if not unseen:
         msg = (
-            "every one of these recordings is of a session or subject that a version was trained on, where each would "
-            "look better than it is: give recordings of another one, or train with --leave-out"
+            "every one of these recordings is, or may be, of a session or subject that a version was trained on, where "
+            "each would look better than it is: give recordings of another one, or train with --leave-out"
         )
         raise DatasetError(msg)
     return unseen
 
 
 def _names(recording: Recording) -> set[str]:
-    """Under what the group of a recording may be in a manifest."""
-    names = {name for name in (recording.subject, recording.session) if name is not None}
-    return names | {f"{recording.subject}/{recording.session}"}
+    """Under what the group of a recording may be in a manifest; empty if it does not say where it belongs."""
+    names = [name for name in (recording.subject, recording.session) if name is not None]
+    return {*names, "/".join(names)} if names else set()
 
 
 def _figures(recordings: Sequence[Recording], classifier: Classifier) -> VersionFigures:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from repsense.errors import RepSenseError
 
-__all__ = ["ConsoleProgress", "JsonOption", "errors_in_words", "print_json"]
+__all__ = ["ConsoleProgress", "JsonOption", "errors_in_words", "plain_console", "print_json"]
 
 USER_ERROR = 2
 """Exit code of an error that the user can put right, as for a wrong option."""
@@ -37,6 +37,11 @@ def errors_in_words() -> Iterator[None]:
         raise typer.Exit(interrupted) from error
 
 
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that prints texts as they are: a name such as "row [/machine]" would be taken for markup."""
+    return Console(highlight=False, markup=False, stderr=stderr)
+
+
 def print_json(value: object) -> None:
     """Print a model, or anything made of models and plain values, on standard output."""
     sys.stdout.write(_JSON.dump_json(value, indent=2).decode() + "\n")
@@ -48,7 +53,7 @@ class ConsoleProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -5,6 +5,7 @@ between windows would let the network see what it is tested on.
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,13 +21,17 @@ from repsense.training import WindowConfiguration
 from repsense.windows import sliding_windows
 from repsense_trainer.errors import DatasetError
 
-__all__ = ["Cut", "Dataset", "GroupBy", "LabelledRecording", "WindowSet", "make_dataset"]
+__all__ = ["UNNAMED", "Cut", "Dataset", "GroupBy", "LabelledRecording", "WindowSet", "make_dataset"]
+
+_LOGGER = logging.getLogger(__name__)
 
 GroupBy = Literal["subject", "session"]
 
 MAX_DEFAULT_RATE_HZ = 12.5
 """On the barbell recordings 25 Hz is no better, and takes twice the time to train."""
 MIN_LABELS = 2
+UNNAMED = "everything"
+"""The one group of recordings that do not say where they belong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,28 @@ class Dataset:
             np.concatenate(ends),
         )
 
+    def check_lengths(self) -> None:
+        """Make sure that there is something to learn of every label, and log what is too short to be used.
+
+        Raises:
+            DatasetError: If no recording of a label is as long as a window; it names the labels.
+        """
+        window_s = self.cut.window_size / self.cut.sample_rate_hz
+        usable = [recording for recording in self.recordings if len(recording.samples) >= self.cut.window_size]
+        with_windows = {recording.label_index for recording in usable}
+        without = [str(label) for index, label in enumerate(self.labels) if index not in with_windows]
+        if without:
+            of = "" if len(without) == len(self.labels) else f" of {' and '.join(without)}"
+            msg = f"no recording{of} is as long as a window of {window_s:g} s: record for longer, or shorten the window"
+            raise DatasetError(msg)
+        if len(usable) < len(self.recordings):
+            _LOGGER.warning(
+                "%d of %d recordings are shorter than a window of %g s and not used",
+                len(self.recordings) - len(usable),
+                len(self.recordings),
+                window_s,
+            )
+
     def fingerprint(self) -> str:
         """SHA-256 of all that training takes from the data: samples, labels, groups, rate and windows."""
         cut = self.cut
@@ -183,20 +210,25 @@ def make_dataset(
 ) -> Dataset:
     """Prepare recordings for training.
 
+    Of several with the same samples and label, as when a file was imported twice under different sessions, only the
+    last one is used: else one could be tested by a network that was trained on the other.
+
     Args:
-        recordings: Each with a label, and with a subject or a session.
+        recordings: Each with a label.
         windows: How to cut them.
         group_by: What must not lie on both sides of a split; None is the subject, or the session where there are not
-            two subjects.
+            two subjects. If some recordings do not say either, all are one group: any two may be of one occasion. So
+            may two sessions of the same name, if it is not known whose one of them is.
         labels: In the order of a network's outputs; None is those of the recordings, by name.
 
     Raises:
         DatasetError: If they cannot be trained on; the text says what is missing.
         StreamError: If a recording is slower than the rate that `windows` asks for.
     """
+    recordings = _without_copies(recordings)
     labels = _labels(recordings) if labels is None else tuple(labels)
     cut = _cut(recordings, windows)
-    group_by = group_by or _default_group_by(recordings)
+    groups, group_by = _groups(recordings, group_by)
     prepared = tuple(
         LabelledRecording(
             samples=resample(
@@ -205,13 +237,24 @@ def make_dataset(
                 cut.sample_rate_hz,
             ),
             label_index=labels.index(label),
-            group=_group(recording, group_by),
+            group=group,
             activity_s=recording.activity_s,
         )
-        for recording in recordings
+        for recording, group in zip(recordings, groups, strict=True)
         if (label := recording.label) is not None
     )
     return Dataset(prepared, labels, cut, group_by)
+
+
+def _without_copies(recordings: Sequence[Recording]) -> list[Recording]:
+    distinct = {(hashlib.sha256(one.samples.tobytes()).digest(), one.label): one for one in recordings}
+    if len(distinct) < len(recordings):
+        _LOGGER.warning(
+            "%d of %d recordings are copies of others, under whatever name, and not used",
+            len(recordings) - len(distinct),
+            len(recordings),
+        )
+    return list(distinct.values())
 
 
 def _labels(recordings: Sequence[Recording]) -> tuple[Label, ...]:
@@ -249,21 +292,32 @@ def _cut(recordings: Sequence[Recording], windows: WindowConfiguration) -> Cut:
     return Cut(rate_hz, window_size, stride, tuple(channels))
 
 
-def _default_group_by(recordings: Sequence[Recording]) -> GroupBy:
+def _groups(recordings: Sequence[Recording], group_by: GroupBy | None) -> tuple[list[str], GroupBy]:
+    """The group of each recording, and what the groups are."""
     subjects = {recording.subject for recording in recordings}
-    return "subject" if None not in subjects and len(subjects) > 1 else "session"
+    if group_by is None and None not in subjects and len(subjects) > 1:
+        group_by = "subject"
+    n_unnamed = sum(recording.session is None for recording in recordings)
+    if group_by is None and n_unnamed:
+        _LOGGER.warning(
+            "%d of %d recordings name no session, so none can be held out: say on which occasion each was taken",
+            n_unnamed,
+            len(recordings),
+        )
+        name = recordings[0].subject if len(subjects) == 1 else None
+        return [name or UNNAMED] * len(recordings), "session"
+    # Of nobody known: they may be the sessions that others have under the same name.
+    nobodys = {recording.session for recording in recordings if recording.subject is None}
+    return [_group(recording, group_by or "session", nobodys) for recording in recordings], group_by or "session"
 
 
-def _group(recording: Recording, group_by: GroupBy) -> str:
+def _group(recording: Recording, group_by: GroupBy, nobodys: Collection[str | None]) -> str:
     if group_by == "subject":
         if recording.subject is None:
             msg = "some recordings name no subject: say who it was, or group by session"
             raise DatasetError(msg)
         return recording.subject
     if recording.session is None:
-        msg = (
-            "some recordings name neither a session nor one of several subjects, so nothing can be held out together: "
-            "say on which occasion each was taken"
-        )
+        msg = "some recordings name no session: say on which occasion each was taken, or group by subject"
         raise DatasetError(msg)
-    return recording.session if recording.subject is None else f"{recording.subject}/{recording.session}"
+    return recording.session if recording.session in nobodys else f"{recording.subject}/{recording.session}"

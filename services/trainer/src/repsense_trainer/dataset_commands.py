@@ -9,18 +9,19 @@ import typer
 from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from repsense.channels import UNITS
-from repsense.database import connect_database, ensure_indexes
+from repsense.database import connect_database
 from repsense.errors import RecordingError
 from repsense.recordings import ExportFormat, Recording, write_recordings
+from repsense.recordings.inspection import Inspection, inspect
 from repsense.recordings.recording import activity_label
 from repsense.recordings.stored import store_recordings
-from repsense_trainer.console import JsonOption, errors_in_words, print_json
+from repsense.schema import ensure_schema
+from repsense_trainer.console import JsonOption, errors_in_words, plain_console, print_json
 from repsense_trainer.errors import DatasetError
-from repsense_trainer.inspection import Inspection, inspect
 from repsense_trainer.sources import SourceDescription, is_database, load_source_description, public_url, read_source
 
 __all__ = ["app"]
@@ -78,7 +79,7 @@ def inspect_dataset(
         if json:
             print_json(inspection)
         else:
-            _print_inspection(Console(highlight=False), source, inspection)
+            _print_inspection(plain_console(), source, inspection)
 
 
 @app.command("import")
@@ -168,8 +169,8 @@ def _read(source: str, config: Path | None, sample_rate_hz: float | None) -> lis
 def _store(url: str, recordings: Sequence[Recording]) -> int:
     database = connect_database(url)
     try:
-        ensure_indexes(database)
-        return store_recordings(database, recordings)
+        ensure_schema(database)
+        return store_recordings(database, recordings).n_new
     except PyMongoError as error:
         msg = f"the database {public_url(url)} does not answer: start it, or name another ({type(error).__name__})"
         raise DatasetError(msg) from error
@@ -210,15 +211,16 @@ def _draw(path: Path, form: Literal["png", "svg"], recordings: Sequence[Recordin
 
 def _print_inspection(console: Console, source: str, inspection: Inspection) -> None:
     shown = public_url(source) if is_database(source) else source
-    title = f"{shown}: {inspection.minutes:.1f} minutes in {len(inspection.recordings)} recordings"
-    console.print(escape(title), soft_wrap=True)
+    console.print(
+        f"{shown}: {inspection.minutes:.1f} minutes in {len(inspection.recordings)} recordings", soft_wrap=True
+    )
     labels = Table()
     labels.add_column("label", overflow="fold")
     for name in ("minutes", "recordings", "subjects", "sessions"):
         labels.add_column(name, justify="right")
     for summary in inspection.labels:
         labels.add_row(
-            escape(summary.label or "(none)"),
+            summary.label or "(none)",
             f"{summary.minutes:.1f}",
             str(summary.n_recordings),
             str(len(summary.subjects) or "-"),
@@ -246,6 +248,6 @@ def _print_inspection(console: Console, source: str, inspection: Inspection) -> 
     else:
         console.print(f"Sample rates: {', '.join(f'{rate:g}' for rate in rates)} Hz")
     for warning in inspection.warnings:
-        console.print(f"[yellow]![/yellow] {escape(warning.text)}")
+        console.print(Text.assemble(("!", "yellow"), f" {warning.text}"))
     if not inspection.warnings:
         console.print("Nothing speaks against training on it.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from repsense.channels import ACCELERATION, ANGULAR_RATE, MAGNETIC_FIELD, UNITS, Channel
 from repsense.recordings import Recording
-from repsense_trainer.inspection import GroupMinutes, Inspection, natural_order, session_name
+from repsense.recordings.inspection import GroupMinutes, Inspection, natural_order, session_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,12 +31,14 @@ __all__ = [
     "HeldOutPredictions",
     "Train",
     "area_under_roc",
+    "believable_threshold",
     "confidence_threshold",
     "evaluate",
     "few_shot",
     "leave_groups_out",
     "leave_labels_out",
     "method_name",
+    "why_untestable",
 ]
 
 LOST_SHARE = 0.02
@@ -148,8 +150,11 @@ def leave_groups_out(
     Raises:
         DatasetError: If there is only one group, or fewer than two labels could be tested.
     """
+    reason = why_untestable(dataset, folds)
+    if reason is not None:
+        msg = f"{reason}, or train without evaluation"
+        raise DatasetError(msg)
     trials = group_trials(dataset, folds)
-    _check(dataset, trials)
     predictions = []
     for trial in trials:
         groups = trial.test.groups
@@ -166,6 +171,28 @@ def leave_groups_out(
         np.concatenate([prediction.recordings for prediction in predictions]),
         np.concatenate([prediction.seconds for prediction in predictions]),
     )
+
+
+def why_untestable(dataset: Dataset, folds: Sequence[Collection[str]]) -> str | None:
+    """What would have to be recorded before networks can be judged by leaving groups out; None if they can.
+
+    Args:
+        dataset: Everything.
+        folds: Which groups are left out together; see `trials.folds`.
+    """
+    group = dataset.group_by
+    if len(dataset.groups) == 1:
+        return (
+            f"there is only one {group} ({dataset.groups[0]}), so nothing can be held out to test on: "
+            f"record another {group}"
+        )
+    tested = {label for trial in group_trials(dataset, folds) for label in trial.test.present_labels}
+    if len(tested) < MIN_LABELS:
+        return (
+            f"a label can only be tested if another {group} has it too, together with a second label, and that is so "
+            f"for {' and '.join(map(str, tested)) or 'none'}: record the same activities in another {group}"
+        )
+    return None
 
 
 def leave_labels_out(
@@ -273,7 +300,9 @@ def confidence_threshold(
     labels: Sequence[Label],
     background: Collection[Label] = (),
     temperature: float = 1.0,
+    *,
     lost_share: float = LOST_SHARE,
+    highest: float = HIGHEST_THRESHOLD,
 ) -> float:
     """The probability below which a window counts as unknown.
 
@@ -290,13 +319,14 @@ def confidence_threshold(
         background: Those among them that are no exercise.
         temperature: The model's.
         lost_share: The share.
+        highest: What it is at most; see `believable_threshold`.
 
     Returns:
         It, rounded down to three decimals.
     """
     is_exercise = _is_exercise(held_out, labels, background)
     if not is_exercise.any():
-        return HIGHEST_THRESHOLD
+        return highest
     confidences = held_out.confidences(labels, background, temperature)[is_exercise]
     threshold = float(np.quantile(confidences, lost_share, method="lower"))
     # Wrong more often than right: the longest run of the least confident windows in which that is so.
@@ -305,7 +335,16 @@ def confidence_threshold(
     n_doubtful = int(np.flatnonzero(balance < 0).max(initial=-1)) + 1
     if n_doubtful:
         threshold = max(threshold, min(DOUBTFUL, float(confidences[order[n_doubtful - 1]])))
-    return math.floor(min(threshold, HIGHEST_THRESHOLD) * 1000) / 1000
+    return math.floor(min(threshold, highest) * 1000) / 1000
+
+
+def believable_threshold(n_groups: int) -> float:
+    """The highest threshold that so many groups can tell: n / (n + 2), as in the rule of succession.
+
+    Two sessions of one person, recorded one after the other, may be recognised with a confidence of 0.98 throughout;
+    on the next day it will be less.
+    """
+    return min(HIGHEST_THRESHOLD, n_groups / (n_groups + 2))
 
 
 def area_under_roc(known: NDArray[np.float32], unknown: NDArray[np.float32]) -> float:
@@ -339,24 +378,6 @@ def _run(dataset: Dataset, trial: Trial, train: Train) -> HeldOutPredictions:
     return HeldOutPredictions(
         logits, answer.known, label_indices, windows.groups, trial.recordings[windows.recordings], windows.seconds
     )
-
-
-def _check(dataset: Dataset, trials: Sequence[Trial]) -> None:
-    group = dataset.group_by
-    if len(dataset.groups) == 1:
-        msg = (
-            f"there is only one {group} ({dataset.groups[0]}), so nothing can be held out to test on: "
-            f"record another {group}, or train without evaluation"
-        )
-        raise DatasetError(msg)
-    tested = {label for trial in trials for label in trial.test.present_labels}
-    if len(tested) < MIN_LABELS:
-        msg = (
-            f"a label can only be tested if another {group} has it too, together with a second label, and that is so "
-            f"for {' and '.join(map(str, tested)) or 'none'}: record the same activities in another {group}, or train "
-            "without evaluation"
-        )
-        raise DatasetError(msg)
 
 
 def _named(group_by: str, groups: Sequence[str]) -> str:

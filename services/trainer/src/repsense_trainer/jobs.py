@@ -16,9 +16,11 @@ from typing import Any, cast
 
 from repsense.database import Documents
 from repsense.documents import TRAINING_JOBS, TrainingJobDocument, TrainingProgressDocument
+from repsense.schema import check_schema, read_schema
 from repsense.timestamps import MICROSECONDS
 
 __all__ = [
+    "ENDED",
     "LEASE_S",
     "MAX_ATTEMPTS",
     "Cancelled",
@@ -35,6 +37,8 @@ LEASE_S = 15
 with something else for seconds."""
 MAX_ATTEMPTS = 3
 """A job during which so many workers died is more likely the reason than the victim."""
+ENDED = ("succeeded", "failed", "cancelled")
+"""The states from which no job goes on."""
 MAX_LOG_LINES = 500
 MAX_LINE_LENGTH = 1_000
 
@@ -89,10 +93,16 @@ class JobQueue:
     """
 
     def __init__(self, database: Documents) -> None:
+        self._database = database
         self._jobs = database[TRAINING_JOBS]
 
     def claim(self, worker_id: str, now_us: int) -> Claim | None:
-        """Take the oldest job that waits, or whose worker is dead; None if there is none."""
+        """Take the oldest job that waits, or whose worker is dead; None if there is none.
+
+        Raises:
+            SchemaError: If a backup is being restored, or a newer version has taken over the database.
+        """
+        check_schema(read_schema(self._database))
         for job in self._claimable(now_us):
             claim = Claim(job["_id"], worker_id, job["n_attempts"] + 1)
             if job["cancel_requested"]:
@@ -151,6 +161,13 @@ class JobQueue:
             "progress": None,
         }
         return self._update(claim, changes, lines) is not ClaimState.LOST
+
+    def delete_ended(self, before_us: int) -> int:
+        """Delete jobs that ended before a time; return how many. What they produced stays."""
+        # By one field, as in `_claimable`.
+        ended = (job for state in ENDED for job in self._jobs.find({"state": state}, {"ended_us": True}))
+        old = [job["_id"] for job in ended if job["ended_us"] < before_us]
+        return sum(self._jobs.delete_one({"_id": job_id}).deleted_count for job_id in old)
 
     def _claimable(self, now_us: int) -> list[TrainingJobDocument]:
         """Jobs that nobody works on, oldest first."""

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from repsense.errors import RegistryError
@@ -12,7 +11,7 @@ from repsense.manifest import ModelManifest, load_manifest
 from repsense.registry import ModelRegistry, RegisteredVersion
 from repsense_trainer.comparison import Comparison, compare_versions
 from repsense_trainer.configuration import ConfigurationFile
-from repsense_trainer.console import JsonOption, errors_in_words, print_json
+from repsense_trainer.console import JsonOption, errors_in_words, plain_console, print_json
 from repsense_trainer.sources import read_source
 
 __all__ = ["compare", "list_models", "promote", "rollback"]
@@ -41,7 +40,7 @@ def list_models(
         table = Table("model", "version", "state", "trained", "right", "worst group", "AUROC of unknown")
         for version in versions:
             table.add_row(version.name, str(version.version), version.state.replace("_", " "), *_figures(version))
-        Console(highlight=False).print(table)
+        plain_console().print(table)
 
 
 def compare(
@@ -159,7 +158,7 @@ def _compare_evaluations(versions: list[RegisteredVersion], *, as_json: bool) ->
     table.add_row("macro-F1", *(f"{evaluation.macro_f1:.4f}" for evaluation in evaluations))
     for label in evaluations[0].recall:
         table.add_row(label, *(_share(evaluation.recall.get(label)) for evaluation in evaluations))
-    Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 def _evaluated(version: RegisteredVersion) -> ModelManifest:
@@ -185,7 +184,7 @@ def _print_comparison(comparison: Comparison) -> None:
     table.add_row("unknown", *(_share(figures.unknown_share) for figures in comparison.versions), end_section=True)
     for label in comparison.labels:
         table.add_row(label, *(_share(figures.recall.get(label)) for figures in comparison.versions))
-    Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 def _share(value: float | None) -> str:

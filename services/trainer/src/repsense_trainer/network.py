@@ -30,7 +30,7 @@ from repsense_trainer.augmentation import augment, weakened
 from repsense_trainer.dataset import Dataset, WindowSet
 from repsense_trainer.errors import ConfigurationError
 from repsense_trainer.evaluation import Answer
-from repsense_trainer.familiarity import Familiarity, fit_familiarity
+from repsense_trainer.familiarity import Familiarity, fit_familiarity, guess_familiarity
 from repsense_trainer.statistics import level_tolerances, n_compared, window_statistics
 
 __all__ = ["LEAST_PROBABILITY", "Network", "train_network"]
@@ -59,7 +59,7 @@ class Network:
         statistics_mean: (n_statistics,) float32.
         statistics_deviation: (n_statistics,) float32, positive.
         level_indices: Which channels' levels it sees.
-        familiarity: None if it was trained on one group only; everything is known then.
+        familiarity: None if there was too little to remember; everything is known then.
     """
 
     model: Any
@@ -125,13 +125,13 @@ def _build(
     statistics = np.asarray(window_statistics(windows.samples, channels, level_indices))
     statistics_mean, statistics_deviation = _moments(statistics, axis=0)
     n_familiar = n_compared(channels, level_indices)
-    familiarity = fit_familiarity(
-        statistics[:, :n_familiar],
-        windows.label_indices,
-        windows.groups,
-        level_tolerances(channels, level_indices),
-        configuration.seed,
-    )
+    compared = statistics[:, :n_familiar]
+    tolerances = level_tolerances(channels, level_indices)
+    familiarity = fit_familiarity(compared, windows.label_indices, windows.groups, tolerances, configuration.seed)
+    if familiarity is None:
+        familiarity = guess_familiarity(
+            compared, windows.label_indices, windows.recordings, tolerances, configuration.seed
+        )
 
     samples = keras.Input((window_size, n_channels), name="samples")
     normalised = layers.Rescaling(scale=(1 / deviation).tolist(), offset=(-mean / deviation).tolist())(samples)

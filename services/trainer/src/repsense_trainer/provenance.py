@@ -2,18 +2,18 @@
 
 import os
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 __all__ = ["commit", "libraries"]
 
-_LIBRARIES = ("keras", "numpy", "onnx", "repsense-trainer", "tensorflow")
+_LIBRARIES = ("keras", "numpy", "onnx", "repsense-trainer")
 _TIMEOUT_S = 10
 
 
 def libraries() -> dict[str, str]:
     """Name and version of everything that a network's numbers depend on."""
-    return {name: version(name) for name in _LIBRARIES}
+    return {name: version(name) for name in _LIBRARIES} | {"tensorflow": _tensorflow_version()}
 
 
 def commit() -> str | None:
@@ -43,3 +43,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def _tensorflow_version() -> str:
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        # The same without its part for graphics cards, as in the image.
+        return version("tensorflow-cpu")

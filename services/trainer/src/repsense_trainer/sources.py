@@ -15,6 +15,7 @@ from repsense.errors import RecordingError
 from repsense.labels import Label
 from repsense.recordings import Recording, TableColumns, is_readable, read_file, recording_id, relabelled
 from repsense.recordings.stored import find_recordings
+from repsense.schema import ensure_schema
 from repsense.training import RecordingSelection
 from repsense_trainer.errors import ConfigurationError, DatasetError
 
@@ -116,6 +117,7 @@ def read_source(
 def _stored(url: str, selection: RecordingSelection) -> list[Recording]:
     database = connect_database(url)
     try:
+        ensure_schema(database)
         return find_recordings(database, selection)
     except PyMongoError as error:
         msg = f"the database {public_url(url)} does not answer: start it, or name another ({type(error).__name__})"

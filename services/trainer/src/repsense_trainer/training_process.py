@@ -96,11 +96,7 @@ def run_training(claim: Claim, settings: WorkerSettings, steps: Steps) -> None:
     def train() -> int:
         selection = RecordingSelection.model_validate_json(job["selection"])
         configuration = TrainingConfiguration.model_validate_json(job["configuration"])
-        recordings = patiently(lambda: steps.find(database, selection))
-        if not recordings:
-            msg = "no recording is selected: import some, or select others"
-            raise DatasetError(msg)
-        _LOGGER.info("%d recordings", len(recordings))
+        recordings = _labelled(patiently(lambda: steps.find(database, selection)))
         version = steps.train(recordings, job["model_name"], configuration, registry, progress).version
         progress.flush()
         return version
@@ -110,6 +106,21 @@ def run_training(claim: Claim, settings: WorkerSettings, steps: Steps) -> None:
 
     outcome = _outcome(job, registry, train, store)
     patiently(lambda: queue.finish(claim, outcome, now_us()))
+
+
+def _labelled(found: Sequence[Recording]) -> list[Recording]:
+    """What can be learned from among the recordings that were found."""
+    recordings = [recording for recording in found if recording.label is not None]
+    if not found:
+        msg = "no recording is selected: record or import some, or select others"
+        raise DatasetError(msg)
+    if not recordings:
+        msg = f"none of the recordings ({len(found)}) has a label: say what they are"
+        raise DatasetError(msg)
+    _LOGGER.info("%d recordings", len(recordings))
+    if len(recordings) < len(found):
+        _LOGGER.warning("left out, since they have no label: %d", len(found) - len(recordings))
+    return recordings
 
 
 def _outcome(

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from repsense.training import TrainingConfiguration
 from repsense_trainer.configuration import ConfigurationFile
-from repsense_trainer.console import JsonOption, errors_in_words, print_json
+from repsense_trainer.console import JsonOption, errors_in_words, plain_console, print_json
 from repsense_trainer.dataset import Dataset
 from repsense_trainer.errors import ConfigurationError
 from repsense_trainer.evaluation import Classify
@@ -65,7 +65,7 @@ def tune(
         prepare_tensorflow(base.seed)
         from repsense_trainer.tuning import Tuning  # noqa: PLC0415
 
-        console = Console(highlight=False, stderr=json)
+        console = plain_console(stderr=json)
         with contextlib.closing(
             Tuning(recordings, base, journal, n_folds=folds, seed=seed, max_window_s=max_window_s)
         ) as tuning:
@@ -154,7 +154,7 @@ class _ConsoleTuningProgress:
         self._console = console
         self._tuning = tuning
         self._output = output
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=console, transient=True)
         self._n_trials = n_trials
         self._search = self._bars.add_task("", total=n_trials)

@@ -11,17 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pymongo
 from pymongo.errors import PyMongoError
 
+from repsense.condition import Condition
 from repsense.patience import StoppedError, first_line, retry_while_away
-from repsense.timestamps import now_us
+from repsense.timestamps import MICROSECONDS, now_us
+from repsense_trainer import metrics
 from repsense_trainer.child import Child
 from repsense_trainer.jobs import Cancelled, Claim, ClaimState, Failed, Outcome
 
-__all__ = ["Command", "Queue", "Worker", "training_command"]
+__all__ = ["Command", "Queue", "Worker", "noting_retries", "training_command"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,8 +35,12 @@ _RENEWAL_S = 1.0
 """Also how soon a job is cancelled, and how old its log may be."""
 _RENEWAL_TIMEOUT_S = 2.0
 """The worker must answer in time although the database hangs; the next renewal is soon."""
+_EXPIRY_INTERVAL_S = 600.0
+"""How often an idle worker looks for jobs that are too old to be kept."""
 _GOODBYE_TIMEOUT_S = 1.0
 """For giving the job back at the end; `make up` stops the database 1.5 s after the worker."""
+
+_Result = TypeVar("_Result")
 
 
 class Queue(Protocol):
@@ -60,6 +66,20 @@ class Queue(Protocol):
         """Put a job back for another worker."""
         ...
 
+    def delete_ended(self, before_us: int) -> int:
+        """Delete jobs that ended before a time."""
+        ...
+
+
+def noting_retries(condition: Condition) -> Callable[[str], None]:
+    """What to do with the reasons for which the database is tried again: count them and note the last one."""
+
+    def note(problem: str) -> None:
+        metrics.DATABASE_RETRIES.inc()
+        condition.lacks("database", problem)
+
+    return note
+
 
 class _Why(Enum):
     """Why a training is not watched any longer."""
@@ -83,25 +103,65 @@ def training_command(claim: Claim) -> list[str]:
 class Worker:
     """One worker; several may share a queue."""
 
-    def __init__(self, queue: Queue, worker_id: str, command: Command) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        worker_id: str,
+        command: Command,
+        condition: Condition | None = None,
+        *,
+        kept_s: float | None = None,
+    ) -> None:
+        """Prepare to work.
+
+        Args:
+            queue: The jobs.
+            worker_id: Names this worker in them.
+            command: Of the process of a training.
+            condition: Where to note whether the "database" is there.
+            kept_s: How long jobs are kept after their end, in seconds; None is for good.
+        """
         self._queue = queue
         self._worker_id = worker_id
         self._command = command
+        self._condition = Condition(("database",)) if condition is None else condition
+        self._kept_s = kept_s
+        self._expired_s = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Work until told to stop; a training under way is then ended and its job given back."""
         try:
             while not stop.is_set():
-                claim = retry_while_away(stop, "database", lambda: self._queue.claim(self._worker_id, now_us()))
+                claim = self._patiently(stop, lambda: self._queue.claim(self._worker_id, now_us()))
                 if claim is None:
+                    self._expire(stop)
                     stop.wait(_POLL_S)
                 else:
-                    self._train(claim, stop)
+                    with metrics.TRAINING.track_inprogress(), metrics.TRAINING_SECONDS.time():
+                        self._train(claim, stop)
         except StoppedError:
             _LOGGER.info("stopped while the database was away")
 
+    def _expire(self, stop: Event) -> None:
+        if self._kept_s is None or time.monotonic() - self._expired_s < _EXPIRY_INTERVAL_S:
+            return
+        self._expired_s = time.monotonic()
+        before_us = now_us() - round(self._kept_s * MICROSECONDS)
+        n_expired = self._patiently(stop, lambda: self._queue.delete_ended(before_us))
+        if n_expired:
+            _LOGGER.info("deleted %d jobs that ended long ago", n_expired)
+
+    def _patiently(self, stop: Event, call: Callable[[], _Result]) -> _Result:
+        result = retry_while_away(stop, "database", call, noting_retries(self._condition))
+        self._found_database()
+        return result
+
+    def _found_database(self) -> None:
+        self._condition.has("database")
+        self._condition.move()
+
     def _train(self, claim: Claim, stop: Event) -> None:
-        _LOGGER.info("job %s: training begins, attempt %d", claim.job_id, claim.attempt)
+        _LOGGER.info("job %s: training begins, attempt %d", claim.job_id, claim.attempt, extra={"job": claim.job_id})
         try:
             child = Child(self._command(claim))
         except OSError as error:
@@ -137,10 +197,12 @@ class Worker:
                 with pymongo.timeout(_RENEWAL_TIMEOUT_S):
                     state = self._queue.renew(claim, lines, now_us())
             except PyMongoError as error:
+                self._condition.lacks("database", f"the database is away: {first_line(error)}")
                 if not is_away:
                     _LOGGER.warning("the database is away, the training goes on meanwhile: %s", first_line(error))
                 is_away = True
                 continue
+            self._found_database()
             if is_away:
                 _LOGGER.info("the database is back")
             is_away = False
@@ -153,19 +215,26 @@ class Worker:
 
     def _end(self, claim: Claim, outcome: Cancelled | Failed, lines: Sequence[str], stop: Event) -> None:
         """Store the end of a job, if the claim still holds."""
-        retry_while_away(stop, "database", lambda: self._queue.append_log(claim, lines))
-        if not retry_while_away(stop, "database", lambda: self._queue.finish(claim, outcome, now_us())):
-            _LOGGER.info("job %s: done, or another worker's", claim.job_id)
+        self._patiently(stop, lambda: self._queue.append_log(claim, lines))
+        if not self._patiently(stop, lambda: self._queue.finish(claim, outcome, now_us())):
+            _LOGGER.info("job %s: done, or another worker's", claim.job_id, extra={"job": claim.job_id})
         elif isinstance(outcome, Failed):
-            _LOGGER.warning("job %s: %s", claim.job_id, outcome.reason)
+            _LOGGER.warning("job %s: %s", claim.job_id, outcome.reason, extra={"job": claim.job_id})
         else:
-            _LOGGER.info("job %s: cancelled", claim.job_id)
+            _LOGGER.info("job %s: cancelled", claim.job_id, extra={"job": claim.job_id})
 
     def _give_back(self, claim: Claim, lines: Sequence[str]) -> None:
         try:
             with pymongo.timeout(_GOODBYE_TIMEOUT_S):
-                self._queue.give_back(claim, [*lines, f"the worker {self._worker_id} was stopped, the job waits again"])
+                said = [*lines, f"the worker {self._worker_id} was stopped, the job waits again"]
+                is_given_back = self._queue.give_back(claim, said)
         except PyMongoError as error:
-            _LOGGER.warning("job %s: could not be given back, its claim expires: %s", claim.job_id, first_line(error))
+            _LOGGER.warning(
+                "job %s: could not be given back, its claim expires: %s",
+                claim.job_id,
+                first_line(error),
+                extra={"job": claim.job_id},
+            )
         else:
-            _LOGGER.info("job %s: given back", claim.job_id)
+            became = "given back" if is_given_back else "done, or another worker's"
+            _LOGGER.info("job %s: %s", claim.job_id, became, extra={"job": claim.job_id})

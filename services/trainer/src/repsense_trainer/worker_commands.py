@@ -1,21 +1,31 @@
 """The commands of the worker: `repsense-train worker`, and the one by which it starts a training."""
 
+import contextlib
 import logging
+import os
 import signal
 import sys
+from pathlib import Path
 from threading import Event
 from typing import Annotated, NoReturn
 
 import typer
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
-from repsense.database import connect_database, ensure_indexes
+from repsense.condition import Condition
+from repsense.database import connect_database
 from repsense.errors import RepSenseError
-from repsense.patience import StoppedError, retry_while_away
+from repsense.logs import configure_logging
+from repsense.operations import serving_operations, show_build
+from repsense.patience import StoppedError, giving_up_when_stopped, retry_while_away
+from repsense.schema import ensure_schema
+from repsense.secret_files import secrets_directory
 from repsense_trainer.jobs import Claim, JobQueue
+from repsense_trainer.metrics import JobFigures
 from repsense_trainer.settings import WorkerSettings
 from repsense_trainer.training_process import TrainingSteps, run_training
-from repsense_trainer.worker import Command, Worker, training_command
+from repsense_trainer.worker import Command, Worker, noting_retries, training_command
 
 __all__ = ["run_job", "run_worker", "worker"]
 
@@ -27,7 +37,8 @@ _LOGGER = logging.getLogger("repsense_trainer")
 def worker() -> None:
     """Train the jobs that the REST API takes, one after the other, until SIGTERM or Ctrl-C.
 
-    Settings come from the environment: MONGODB_URL, MODELS_DIR, WORKER_ID, LOG_LEVEL.
+    Settings come from the environment: MONGODB_URL, MODELS_DIR, WORKER_ID, TRAINING_JOBS_RETENTION_DAYS, METRICS_HOST,
+    METRICS_PORT, LOG_LEVEL, LOG_FORMAT; those that are not set from files in the folder SECRETS_DIR.
     """
     run_worker(training_command)
 
@@ -39,22 +50,32 @@ def run_worker(command: Command) -> None:
         command: Of the process of a training.
     """
     settings = _settings()
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s", stream=sys.stdout)
+    configure_logging(settings.log_level, settings.log_format)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        database = connect_database(settings.mongodb_url)
-    except RepSenseError as error:
-        _refuse(str(error))
-    with database.client:
+    condition = Condition(("database", "models"))
+    condition.watch("models", lambda: _folder_problem(settings.models_dir))
+    with contextlib.ExitStack() as opened:
         try:
-            retry_while_away(stop, "database", lambda: ensure_indexes(database))
+            database = connect_database(settings.mongodb_url)
+            opened.enter_context(database.client)
+            opened.enter_context(giving_up_when_stopped(database, stop))
+            if settings.metrics_port:
+                show_build("trainer")
+                REGISTRY.register(JobFigures(database))
+                opened.enter_context(serving_operations(settings.metrics_host, settings.metrics_port, condition))
+        except RepSenseError as error:
+            _refuse(str(error))
+        try:
+            retry_while_away(stop, "database", lambda: ensure_schema(database), noting_retries(condition))
         except StoppedError:
             _LOGGER.info("stopped before the database was there")
             return
         _LOGGER.info("worker %s waits for training jobs, models are in %s", settings.worker_id, settings.models_dir)
-        Worker(JobQueue(database), settings.worker_id, command).run(stop)
+        days = settings.training_jobs_retention_days
+        kept_s = None if days is None else days * 24 * 3600
+        Worker(JobQueue(database), settings.worker_id, command, condition, kept_s=kept_s).run(stop)
     _LOGGER.info("stopped")
 
 
@@ -67,9 +88,21 @@ def run_job(
     run_training(Claim(job_id, worker_id, attempt), _settings(), TrainingSteps())
 
 
+def _folder_problem(models: Path) -> str | None:
+    """Why no model could be stored there, in words; None if it could, or the folder can be made."""
+    nearest = next(folder for folder in (models.absolute(), *models.absolute().parents) if folder.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return None
+    return f"models cannot be written to {models}: make {nearest} a folder that this user may write to"
+
+
 def _settings() -> WorkerSettings:
     try:
-        return WorkerSettings()
+        return WorkerSettings(_secrets_dir=secrets_directory())
+    except RepSenseError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"SECRETS_DIR: {error.filename} cannot be read: {error.strerror}")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         _refuse(f"{str(first['loc'][0]).upper()}: {first['msg']}, not {first['input']!r}")
