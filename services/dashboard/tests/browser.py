@@ -1,58 +1,60 @@
-"""A dashboard process and a real browser, started and stopped."""
+"""A dashboard process, started and stopped."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, Playwright
 from support.servers import free_port
+
+from repsense_dashboard.appearance import streamlit_config
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 
-_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-# What a test machine lacks (a sandbox as root, a GPU), and what would ask the internet.
-_CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium, if there is one."""
-    return next((path for path in map(shutil.which, _CHROMIUM_NAMES) if path), None)
-
 
 @contextmanager
-def launch(playwright: Playwright, executable: str) -> Iterator[Browser]:
-    """Start a headless Chromium with a profile of its own, and close it."""
-    browser = playwright.chromium.launch(executable_path=executable, args=list(_CHROMIUM_FLAGS))
-    try:
-        yield browser
-    finally:
-        browser.close()
-
-
-@contextmanager
-def running_dashboard(api_url: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def running_dashboard(api_url: str, **settings: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """Run the dashboard as its users do, yield process and address when it answers, and stop it."""
     port = free_port()
-    environment = os.environ | {"API_URL": api_url, "DASHBOARD_HOST": "127.0.0.1", "DASHBOARD_PORT": str(port)}
+    address = {"API_URL": api_url, "DASHBOARD_HOST": "127.0.0.1", "DASHBOARD_PORT": str(port)}
+    environment = os.environ | address | settings
     url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen([sys.executable, "-m", "repsense_dashboard"], env=environment) as process:
+    with _running([sys.executable, "-m", "repsense_dashboard"], environment, f"{url}/_stcore/health") as process:
+        yield process, url
+
+
+@contextmanager
+def serve_dashboard(api_url: str, **settings: str) -> Iterator[str]:
+    """Run the dashboard as its users do, yield its address when it answers, and stop it."""
+    with running_dashboard(api_url, **settings) as (_process, url):
+        yield url
+
+
+@contextmanager
+def serve_script(script: Path) -> Iterator[str]:
+    """Run a script of the tests as Streamlit runs the dashboard's, and yield its address."""
+    port = free_port()
+    options = streamlit_config(host="127.0.0.1", port=port, log_level="INFO")
+    flags = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in options.items()]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+    with _running(command, os.environ, f"{url}/_stcore/health"):
+        yield url
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], environment: Mapping[str, str], health_url: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(command, env=environment) as process:
         try:
-            _wait_until_up(process, f"{url}/_stcore/health")
-            yield process, url
+            _wait_until_up(process, health_url)
+            yield process
         finally:
             process.terminate()
             try:
@@ -60,13 +62,6 @@ def running_dashboard(api_url: str) -> Iterator[tuple["subprocess.Popen[bytes]",
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
-
-
-@contextmanager
-def serve_dashboard(api_url: str) -> Iterator[str]:
-    """Run the dashboard as its users do, yield its address when it answers, and stop it."""
-    with running_dashboard(api_url) as (_process, url):
-        yield url
 
 
 def _wait_until_up(process: "subprocess.Popen[bytes]", url: str) -> None:

@@ -5,13 +5,14 @@ import math
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 _UNITS = {"a": "m/s^2", "g": "rad/s", "m": "uT"}
@@ -101,6 +102,64 @@ def make_set(
     } | changes
 
 
+def make_fault(kind: str, title: str, detail: str, advice: str, **changes: object) -> dict[str, Any]:
+    """Return something that is wrong since five minutes ago."""
+    return {
+        "kind": kind,
+        "part": kind.partition("-")[0],
+        "severity": "error",
+        "title": title,
+        "detail": detail,
+        "advice": advice,
+        "since": iso(datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)),
+        "subjects": [],
+    } | changes
+
+
+def make_status(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    is_impaired = any(fault["severity"] == "error" for fault in faults)
+    return {"state": "impaired" if is_impaired else "ok", "checked_at": iso(datetime.now(UTC)), "faults": faults}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a page asks."""
+
+    method: str
+    path: str
+    """Without the query, with what it names decoded: "/v1/recordings/r1"."""
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
+        return json.loads(self.body)
+
+    def value(self, name: str) -> str | None:
+        """Return the first value of a parameter."""
+        return self.query.get(name, [None])[0]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the API answers: a document as JSON (a problem from status 400 on), bytes as they are, None as nothing."""
+
+    status: int = 200
+    document: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Route = Callable[[Request], Response | None]
+"""Answers a request, or returns None for what it does not know."""
+
+
+def problem(status: int, title: str, detail: str, kind: str = "about:blank") -> Response:
+    """Return an RFC 9457 problem; `kind` is the type without its prefix."""
+    type_ = kind if kind == "about:blank" else f"urn:repsense:{kind}"
+    return Response(status, {"type": type_, "title": title, "status": status, "detail": detail})
+
+
 @dataclass
 class World:
     """What the API says; tests change it while the page is open."""
@@ -111,12 +170,52 @@ class World:
     sets: list[dict[str, Any]] = field(default_factory=list)
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"name": "bodyweight"}])
     problem: dict[str, Any] | None = None
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    knows_status: bool = True
+    routes: list[Route] = field(default_factory=list)
+    """What more the API knows: asked in this order, before what is built in."""
+    api_key: str | None = None
+    """What requests must come with."""
+    requests: list[Request] = field(default_factory=list)
+    """Whatever was asked to change something, in order."""
     keep_times: bool = False
     """Answer with the times as they were made, instead of those of a sensor that has just sent."""
 
     def clear(self) -> None:
         """Become an empty world."""
         vars(self).update(vars(World()))
+
+    def answer(self, request: Request) -> Response:
+        """Return what the API says to a request."""
+        if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            kind = "key-wrong" if "authorization" in request.headers else "key-required"
+            return problem(401, "The API wants a key", "Send the API's key with each request.", kind)
+        if self.knows_status and (request.method, request.path) == ("GET", "/v1/status"):
+            return Response(document=make_status(self.faults))
+        if self.problem is not None:
+            return Response(self.problem["status"], self.problem)
+        for route in (*self.routes, self._built_in):
+            response = route(request)
+            if response is not None:
+                return response
+        return problem(404, "Not found", f"{request.method} {request.path}", "not-found")
+
+    def _built_in(self, request: Request) -> Response | None:
+        match [request.method, *request.path.strip("/").split("/")]:
+            case ["GET", "v1", "sensors"]:
+                return Response(document={"items": self.sensors})
+            case ["GET", "v1", "sensors", sensor_id, "live"]:
+                live = self.live(sensor_id)
+                return Response(document=live) if live else problem(404, "No such sensor", sensor_id)
+            case ["GET", "v1", "sensors", sensor_id, "samples"]:
+                seconds, max_points = request.value("seconds"), request.value("max_points")
+                return Response(document=self.signal(sensor_id, float(seconds or 10), int(max_points or 300)))
+            case ["GET", "v1", "sets"]:
+                return Response(document={"items": self.sets[: int(request.value("limit") or 50)], "next_cursor": None})
+            case ["GET", "v1", "models"]:
+                return Response(document={"items": self.models})
+            case _:
+                return None
 
     def live(self, sensor_id: str) -> dict[str, Any] | None:
         for sensor in self.sensors:
@@ -159,35 +258,30 @@ def _value(channel: str, at: float) -> float:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "_Server"
+    server: "FakeServer"
 
-    def do_GET(self) -> None:
-        world = self.server.world
+    def _serve(self) -> None:
         url = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        if world.problem is not None:
-            self._answer(world.problem["status"], world.problem)
-            return
-        match url.path.strip("/").split("/"):
-            case ["v1", "sensors"]:
-                self._answer(200, {"items": world.sensors})
-            case ["v1", "sensors", sensor_id, "live"]:
-                live = world.live(sensor_id)
-                self._answer(200 if live else 404, live or {"title": "No such sensor", "detail": sensor_id})
-            case ["v1", "sensors", sensor_id, "samples"]:
-                self._answer(200, world.signal(sensor_id, float(query["seconds"]), int(query["max_points"])))
-            case ["v1", "sets"]:
-                self._answer(200, {"items": world.sets[: int(query["limit"])], "next_cursor": None})
-            case ["v1", "models"]:
-                self._answer(200, {"items": world.models})
-            case _:
-                self._answer(404, {"title": "Not found", "detail": self.path})
+        request = Request(
+            self.command,
+            unquote(url.path),
+            parse_qs(url.query, keep_blank_values=True),
+            {name.lower(): value for name, value in self.headers.items()},
+            self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+        )
+        if request.method != "GET":
+            self.server.world.requests.append(request)
+        self._answer(self.server.world.answer(request))
 
-    def _answer(self, status: int, document: dict[str, Any]) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names that http.server looks for
+
+    def _answer(self, response: Response) -> None:
+        body, media_type = _encode(response)
+        self.send_response(response.status)
+        for name, value in ({"Content-Type": media_type} | dict(response.headers)).items():
+            self.send_header(name, value)
+        if response.status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -195,26 +289,47 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: a request every 200 ms would bury the test's own words."""
 
 
-class _Server(ThreadingHTTPServer):
+def _encode(response: Response) -> tuple[bytes, str]:
+    if isinstance(response.document, bytes):
+        return response.document, "application/octet-stream"
+    body = b"" if response.document is None else json.dumps(response.document).encode()
+    return body, "application/json" if response.status < HTTPStatus.BAD_REQUEST else "application/problem+json"
+
+
+class FakeServer(ThreadingHTTPServer):
+    """Answers as `world` does, which may be another one at any time."""
+
     daemon_threads = True
 
     def __init__(self, world: World) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.world = world
 
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
 
 @contextmanager
-def serve(world: World) -> Iterator[str]:
-    """Serve `world` on a free port of the loopback interface and yield its base URL."""
-    server = _Server(world)
+def running(world: World) -> Iterator[FakeServer]:
+    """Serve `world` on a free port of the loopback interface."""
+    server = FakeServer(world)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield server
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def serve(world: World) -> Iterator[str]:
+    """Serve `world` on a free port of the loopback interface and yield its base URL."""
+    with running(world) as server:
+        yield server.url
 
 
 def show_push_ups(world: World, *, simulated: bool = True) -> None:

@@ -1,131 +1,54 @@
-"""Pictures of the live page, against the stand-in for the API.
+"""Pictures of the pages, against the stand-in for the API: `make screenshots`.
 
-`PYTHONPATH=tests python -m services.dashboard.tests.screenshots FOLDER`, from the root of the repository. Without more
-arguments it makes those for the README; `--all` adds every state that the page knows.
+`PYTHONPATH=tests python -m services.dashboard.tests.screenshots FOLDER`, from the root of the repository, makes one of
+each scene on a desktop and a phone, light and dark. Behind the folder may stand pages and scenes: `live` or
+`live/several`. The whole height of a page is taken with `--full`.
+
+The scenes are in the modules `scenes_<page>.py` beside this one.
 """
 
 import argparse
+import importlib
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from services.dashboard.tests import fake_api
-from services.dashboard.tests.browser import find_chromium, launch, serve_dashboard
+from services.dashboard.tests.browser import serve_dashboard
 from services.dashboard.tests.fake_api import World
+from services.dashboard.tests.scenes import Scene
+from support.browser import find_chromium, launch
 
 _SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 _SCHEMES = ("light", "dark")
+_PATIENCE_MS = 20_000
 
 
-def _correct(world: World) -> None:
-    fake_api.show_push_ups(world)
-
-
-def _incorrect(world: World) -> None:
-    fake_api.show_push_ups(world, simulated=False)
-    world.classification = fake_api.make_classification("squat", "incorrect", 0.78)
-
-
-def _without_form(world: World) -> None:
-    fake_api.show_push_ups(world, simulated=False)
-    world.sensors[0]["channels"] = list(fake_api.CHANNELS[:6])
-    world.classification = fake_api.make_classification("mountain climber", None, 0.88)
-
-
-def _resting(world: World) -> None:
-    fake_api.show_push_ups(world)
-    world.running_set = None
-    world.sets[0] |= {"ended_at": fake_api.iso(datetime.now(UTC) - timedelta(seconds=64))}
-    world.classification = fake_api.make_classification(
-        None, unclassified_reason="still", probabilities=None, confidence=None, simulated=True
-    )
-
-
-def _unsure(world: World) -> None:
-    fake_api.show_push_ups(world, simulated=False)
-    world.running_set = None
-    world.sets = []
-    world.classification = fake_api.make_classification(None, confidence=0.41)
-
-
-def _gap(world: World) -> None:
-    _unsure(world)
-    world.classification = fake_api.make_classification(None, unclassified_reason="gap", probabilities=None)
-
-
-def _several(world: World) -> None:
-    fake_api.show_push_ups(world)
-    world.sensors += [
-        fake_api.make_sensor("ankle", name="Left ankle", loss_share=0.08),
-        fake_api.make_sensor("spare", name="Spare sensor with a long name", state="offline"),
-    ]
-
-
-def _offline(world: World) -> None:
-    fake_api.show_push_ups(world, simulated=False)
-    last = fake_api.iso(datetime.now(UTC) - timedelta(minutes=12))
-    world.sensors = [fake_api.make_sensor(state="offline", state_reason="the sensor disconnected", last_sample_at=last)]
-
-
-def _connecting(world: World) -> None:
-    world.sensors = [fake_api.make_sensor(state="connecting", last_sample_at=None, loss_share=None)]
-
-
-def _problem(world: World) -> None:
-    world.sensors = [
-        fake_api.make_sensor(
-            channels=list(fake_api.CHANNELS[:6]),
-            problem="the model bodyweight needs the channels mx, my and mz, which this sensor does not deliver",
-        )
-    ]
-
-
-def _waiting(world: World) -> None:
-    world.sensors = [fake_api.make_sensor()]
-
-
-def _no_model(world: World) -> None:
-    world.sensors = [fake_api.make_sensor()]
-    world.models = []
-
-
-def _no_sensor(world: World) -> None:
-    world.sensors = []
-
-
-def _error(world: World) -> None:
-    world.problem = {"status": 503, "title": "No database", "detail": "The document database does not answer."}
-
-
-_README: dict[str, Callable[[World], None]] = {"live": _correct}
-_ALL = _README | {
-    "incorrect": _incorrect,
-    "without-form": _without_form,
-    "resting": _resting,
-    "unsure": _unsure,
-    "gap": _gap,
-    "several": _several,
-    "offline": _offline,
-    "connecting": _connecting,
-    "problem": _problem,
-    "waiting": _waiting,
-    "no-model": _no_model,
-    "no-sensor": _no_sensor,
-    "error": _error,
-}
+def find_scenes() -> dict[str, Scene]:
+    """Return the scenes of every page, by names such as "live/several"."""
+    found: dict[str, Scene] = {}
+    for path in sorted(Path(__file__).parent.glob("scenes_*.py")):
+        scenes = importlib.import_module(f"services.dashboard.tests.{path.stem}").SCENES
+        found |= {f"{path.stem.removeprefix('scenes_')}/{name}": scene for name, scene in scenes.items()}
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make pictures of the live page.")
+    """Make the pictures that the command line asks for."""
+    parser = argparse.ArgumentParser(description="Make pictures of the dashboard's pages.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--all", action="store_true", help="every state of the page, not only the README's")
+    parser.add_argument("wanted", nargs="*", help="pages (live) or scenes (live/several); all of them without any")
+    parser.add_argument("--full", action="store_true", help="the whole page, not only what is seen of it at first")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     executable = find_chromium()
     if executable is None:
         parser.exit(2, "There is no Chromium here to make pictures with.\n")
+    wanted = set(arguments.wanted)
+    scenes = find_scenes()
+    unknown = wanted - scenes.keys() - {name.partition("/")[0] for name in scenes}
+    if unknown:
+        parser.exit(2, f"There is no scene {', '.join(sorted(unknown))}. There are: {', '.join(scenes)}\n")
     world = World()
     with (
         fake_api.serve(world) as api_url,
@@ -133,15 +56,19 @@ def main() -> None:
         sync_playwright() as playwright,
         launch(playwright, executable) as browser,
     ):
-        for name, arrange in (_ALL if arguments.all else _README).items():
-            world.clear()
-            arrange(world)
+        for name, scene in scenes.items():
+            if wanted and not wanted & {name, name.partition("/")[0]}:
+                continue
             for device in _SIZES:
                 for scheme in _SCHEMES:
-                    _take(browser, url, device, scheme, arguments.folder / f"{name}-{device}-{scheme}.png")
+                    # Anew for each picture, as the steps of a scene may change the world.
+                    world.clear()
+                    scene.arrange(world)
+                    path = arguments.folder / f"{name.replace('/', '-')}-{device}-{scheme}.png"
+                    _take(browser, url, scene, device=device, scheme=scheme, path=path, full=arguments.full)
 
 
-def _take(browser: Browser, url: str, device: str, scheme: str, path: Path) -> None:
+def _take(browser: Browser, url: str, scene: Scene, *, device: str, scheme: str, path: Path, full: bool) -> None:
     width, height = _SIZES[device]
     page = browser.new_page(
         viewport={"width": width, "height": height},
@@ -152,14 +79,30 @@ def _take(browser: Browser, url: str, device: str, scheme: str, path: Path) -> N
         reduced_motion="reduce",
     )
     try:
-        page.goto(url)
-        page.wait_for_selector(".rs-hero, .rs-notice")
-        page.evaluate("() => document.fonts.ready")
-        # The third refresh has every part in its place.
-        page.wait_for_function("() => Number(document.querySelector('[data-refresh]')?.dataset.refresh) >= 3")
+        page.goto(f"{url}/{scene.path}")
+        page.wait_for_selector(scene.ready, timeout=_PATIENCE_MS)
+        if scene.steps is not None:
+            scene.steps(page)
+        _wait_until_calm(page)
+        if full:
+            content = page.get_by_test_id("stMainBlockContainer").bounding_box()
+            assert content is not None
+            page.set_viewport_size({"width": width, "height": max(height, round(content["height"]) + 60)})
+            _wait_until_calm(page)
         page.screenshot(path=path)
     finally:
         page.close()
+
+
+def _wait_until_calm(page: Page) -> None:
+    """Wait for type faces and charts, the end of the script's run and, on a page that goes on, a third refresh."""
+    page.evaluate("() => document.fonts.ready")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=_PATIENCE_MS)
+    expect(page.locator(".stVegaLiteChart:not(:has(svg))")).to_have_count(0, timeout=_PATIENCE_MS)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=_PATIENCE_MS)
+    page.wait_for_function(
+        "() => Number(document.querySelector('[data-refresh]')?.dataset.refresh ?? 3) >= 3", timeout=_PATIENCE_MS
+    )
 
 
 if __name__ == "__main__":

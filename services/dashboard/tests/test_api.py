@@ -24,7 +24,7 @@ def _answer(document: object, status: int = 200) -> _Handler:
 
 def test_sensors_are_read() -> None:
     with _client(_answer({"items": [fake_api.make_sensor("wrist", loss_share=0.02)]})) as client:
-        (sensor,) = client.list_sensors()
+        (sensor,) = client.live.list_sensors()
     assert sensor.sensor_id == "wrist"
     assert sensor.loss_share == 0.02
     assert sensor.channels == fake_api.CHANNELS
@@ -35,7 +35,7 @@ def test_sensors_are_read() -> None:
 def test_a_sensor_that_has_sent_nothing_is_read() -> None:
     unknowns = dict.fromkeys(("stream_id", "channels", "sample_rate_hz", "last_sample_at", "gateway_id"))
     with _client(_answer({"items": [fake_api.make_sensor("new", **unknowns)]})) as client:
-        assert client.list_sensors()[0].last_sample_at is None
+        assert client.live.list_sensors()[0].last_sample_at is None
 
 
 def test_live_is_read_with_classification_and_set() -> None:
@@ -45,7 +45,7 @@ def test_live_is_read_with_classification_and_set() -> None:
         "running_set": fake_api.make_set("s1", "squat", state="open", ended_at=None),
     }
     with _client(_answer(document)) as client:
-        live = client.get_live("wrist")
+        live = client.live.get_live("wrist")
     assert live.classification is not None
     assert live.classification.label == Label(exercise="squat", form="incorrect")
     assert live.classification.probabilities is not None
@@ -57,12 +57,12 @@ def test_live_is_read_with_classification_and_set() -> None:
 def test_live_without_classification_is_read() -> None:
     document = {"sensor": fake_api.make_sensor(), "classification": None, "running_set": None}
     with _client(_answer(document)) as client:
-        assert client.get_live("wrist").classification is None
+        assert client.live.get_live("wrist").classification is None
 
 
 def test_fields_of_a_newer_service_are_no_error() -> None:
     with _client(_answer({"items": [fake_api.make_sensor(battery_share=0.5)], "next_cursor": None})) as client:
-        assert len(client.list_sensors()) == 1
+        assert len(client.live.list_sensors()) == 1
 
 
 def test_questions_go_to_the_right_address() -> None:
@@ -81,9 +81,9 @@ def test_questions_go_to_the_right_address() -> None:
         return httpx.Response(200, json=signal if "samples" in request.url.path else {"items": []})
 
     with _client(handler) as client:
-        client.get_signal("a", seconds=10, max_points=300)
-        client.list_sets("a", limit=10)
-        client.has_model()
+        client.live.get_signal("a", seconds=10, max_points=300)
+        client.live.list_sets("a", limit=10)
+        client.live.has_model()
     assert asked == [
         "http://api.test/v1/sensors/a/samples?seconds=10&max_points=300",
         "http://api.test/v1/sets?sensor_id=a&limit=10",
@@ -94,7 +94,7 @@ def test_questions_go_to_the_right_address() -> None:
 def test_problem_details_become_an_error_with_their_words() -> None:
     problem = {"type": "about:blank", "title": "No such sensor", "status": 404, "detail": "There is no sensor a."}
     with _client(_answer(problem, 404)) as client, pytest.raises(ApiProblemError) as caught:
-        client.get_live("a")
+        client.live.get_live("a")
     assert (caught.value.status, caught.value.title, caught.value.detail) == (
         404,
         "No such sensor",
@@ -107,7 +107,7 @@ def test_error_page_of_a_proxy_becomes_an_error_with_its_status() -> None:
         _client(lambda _request: httpx.Response(502, text="<html>Bad Gateway</html>")) as client,
         pytest.raises(ApiProblemError, match="502"),
     ):
-        client.list_sensors()
+        client.live.list_sensors()
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.ReadError("reset")])
@@ -116,13 +116,13 @@ def test_a_service_that_does_not_answer_is_named_by_its_address(error: httpx.HTT
         raise error
 
     with _client(handler) as client, pytest.raises(ApiUnreachableError, match=r"http://api\.test"):
-        client.list_sensors()
+        client.live.list_sensors()
 
 
 @pytest.mark.parametrize("document", [{"items": [{"name": "no id"}]}, {"sensors": []}, []])
 def test_an_answer_in_another_form_is_an_error_that_says_where(document: object) -> None:
     with _client(_answer(document)) as client, pytest.raises(ApiMismatchError, match="/v1/sensors"):
-        client.list_sensors()
+        client.live.list_sensors()
 
 
 def test_an_answer_that_is_no_json_is_an_error() -> None:
@@ -130,4 +130,4 @@ def test_an_answer_that_is_no_json_is_an_error() -> None:
         _client(lambda _request: httpx.Response(200, text="It works!")) as client,
         pytest.raises(ApiMismatchError),
     ):
-        client.list_sensors()
+        client.live.list_sensors()

@@ -1,14 +1,19 @@
 """What the parts of the page make of what the API says, where the page's own tests do not look."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from services.dashboard.tests import fake_api
 
 from repsense_dashboard.api import Candidate, Classification, Label, Live, Sensor, SignalWindow
+from repsense_dashboard.api.workouts import WorkoutTimeline
 from repsense_dashboard.components.candidates import candidates_card
 from repsense_dashboard.components.hero import hero
 from repsense_dashboard.components.signal import arrange_signal
+from repsense_dashboard.components.workout_timeline import timeline_picture
+from repsense_dashboard.reader import ReaderZone
 from repsense_dashboard.situation import Situation
 
 _START = datetime(2026, 3, 5, 10, 0, tzinfo=UTC)
@@ -16,9 +21,7 @@ _START = datetime(2026, 3, 5, 10, 0, tzinfo=UTC)
 
 def _window(channels: tuple[str, ...], offsets_s: list[float]) -> SignalWindow:
     samples: list[list[float | None]] = [[float(row)] * len(channels) for row in range(len(offsets_s))]
-    return SignalWindow(
-        sensor_id="a", channels=channels, units={}, start_at=_START, offsets_s=offsets_s, samples=samples
-    )
+    return SignalWindow(sensor_id="a", channels=channels, start_at=_START, offsets_s=offsets_s, samples=samples)
 
 
 def test_signal_has_one_chart_per_group_that_the_sensor_has() -> None:
@@ -82,3 +85,14 @@ def test_a_form_is_always_said_in_words(form: str | None) -> None:
     assert ("rs-verdict" in html) == (form is not None)
     if form is not None:
         assert form[1:] in html
+
+
+@pytest.mark.parametrize("day", [28, 29])
+def test_a_timeline_has_its_times_also_on_the_day_on_which_clocks_are_set(day: int) -> None:
+    berlin = ReaderZone(ZoneInfo("Europe/Berlin"), "Europe/Berlin")
+    start = datetime(2026, 3, day, 10, 0, tzinfo=berlin.zone).astimezone(UTC)
+    timeline = WorkoutTimeline(started_at=start, ended_at=start + timedelta(minutes=40), sets=(), windows=())
+    picture = timeline_picture(timeline, selected=None, zone=berlin)
+    assert re.findall(r"left:([\d.]+)%\">(\d\d:\d\d)<", picture) == [
+        ("0.00", "10:00"), ("25.00", "10:10"), ("50.00", "10:20"), ("75.00", "10:30"), ("100.00", "10:40"),
+    ]  # fmt: skip

@@ -24,7 +24,7 @@ def _close_clients() -> Iterator[None]:
 @pytest.fixture
 def app(api_url: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("API_URL", api_url)
-    return AppTest.from_file(_APP)
+    return AppTest.from_file(_APP, default_timeout=30)
 
 
 def _read(app: AppTest) -> str:
@@ -36,7 +36,7 @@ def _read(app: AppTest) -> str:
 def test_api_that_is_down_gets_a_sentence_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("API_URL", url)
-    html = _read(AppTest.from_file(_APP).run())
+    html = _read(AppTest.from_file(_APP, default_timeout=30).run())
     assert "The RepSense service is away" in html
     assert url in html
 
@@ -65,6 +65,38 @@ def test_exercise_is_shown_with_form_confidence_set_and_connection(app: AppTest,
     assert "0.3\u00a0% lost, 49.8\u00a0Hz" in html
     assert "jumping jack" in html
     assert "Simulated" not in html
+
+
+def test_what_is_known_of_radio_and_battery_is_said(app: AppTest, world: World) -> None:
+    fake_api.show_push_ups(world)
+    world.sensors[0] |= {"loss": 0.02, "effective_rate_hz": 49.81, "rssi_dbm": -61, "battery_percent": 83}
+    html = _read(app.run())
+    assert "2\u00a0% lost, 49.8\u00a0Hz" in html
+    assert "strong signal" in html
+    assert "battery 83\u00a0%" in html
+    assert "reconnected" not in _bar(html)
+    assert "rs-text-incorrect" not in _bar(html)
+    world.sensors[0] |= {"battery_percent": 9, "n_reconnects": 1}
+    bar = _bar(_read(app.run()))
+    assert "rs-text-incorrect" in bar
+    assert "reconnected once" in bar
+
+
+def _bar(html: str) -> str:
+    return next(line for line in html.splitlines() if "rs-bar" in line)
+
+
+def test_an_api_that_wants_a_key_says_where_to_put_it(
+    app: AppTest, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.api_key = "gym-key-of-the-service"
+    html = _read(app.run())
+    assert "The service wants a key" in html
+    assert "API_KEY" in html
+    monkeypatch.setenv("API_KEY", "quite-another-key")
+    assert "Another key is needed" in _read(AppTest.from_file(_APP, default_timeout=30).run())
+    monkeypatch.setenv("API_KEY", "gym-key-of-the-service")
+    assert "No sensor yet" in _read(AppTest.from_file(_APP, default_timeout=30).run())
 
 
 def test_incorrect_form_is_said_by_word_and_sign(app: AppTest, world: World) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from repsense_dashboard.api import Classification, Label, Live, Sensor
-from repsense_dashboard.situation import SetStopwatch, Situation, tell_situation
+from repsense_dashboard.situation import ResultWatch, SetStopwatch, Situation, tell_situation
 
 _NOW = datetime(2026, 3, 5, 10, 0, tzinfo=UTC)
 _SENSOR = Sensor(sensor_id="a", name="A", state="online", last_sample_at=_NOW)
@@ -13,7 +13,6 @@ _CLASSIFICATION = Classification(
     sensor_id="a",
     model_name="bodyweight",
     model_version=1,
-    window_start_at=_NOW - timedelta(seconds=2),
     window_end_at=_NOW,
     label=Label(exercise="squat"),
     confidence=0.9,
@@ -47,6 +46,30 @@ def test_the_connection_matters_more_than_what_came_over_it(
 
 def test_without_a_model_nothing_is_awaited() -> None:
     assert tell_situation(Live(sensor=_SENSOR), has_model=False) is Situation.NO_MODEL
+
+
+def test_results_that_stay_the_same_have_stopped() -> None:
+    watch = ResultWatch()
+    live = Live(sensor=_SENSOR, classification=_CLASSIFICATION)
+    assert not watch.have_stopped(live, 100.0, is_trouble_known=False)
+    assert not watch.have_stopped(live, 114.9, is_trouble_known=False)
+    assert watch.have_stopped(live, 115.1, is_trouble_known=False)
+    assert tell_situation(live, has_model=True, have_stopped=True) is Situation.STALLED
+    newer = _CLASSIFICATION.model_copy(update={"window_end_at": _NOW + timedelta(seconds=1)})
+    assert not watch.have_stopped(Live(sensor=_SENSOR, classification=newer), 116.0, is_trouble_known=False)
+
+
+def test_results_are_not_awaited_for_long_where_the_reason_is_known() -> None:
+    watch = ResultWatch()
+    live = Live(sensor=_SENSOR, classification=_CLASSIFICATION)
+    assert not watch.have_stopped(live, 100.0, is_trouble_known=True)
+    assert watch.have_stopped(live, 103.1, is_trouble_known=True)
+
+
+def test_results_that_never_came_have_not_stopped() -> None:
+    watch = ResultWatch()
+    assert not watch.have_stopped(Live(sensor=_SENSOR), 100.0, is_trouble_known=True)
+    assert not watch.have_stopped(Live(sensor=_SENSOR), 200.0, is_trouble_known=True)
 
 
 def test_stopwatch_runs_on_between_two_windows() -> None:

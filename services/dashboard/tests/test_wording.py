@@ -4,14 +4,22 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from repsense_dashboard.api import Sensor
+from repsense_dashboard.api import Label, Sensor
 from repsense_dashboard.wording import (
+    about_words,
     as_title,
     connection_figures,
     connection_quality,
+    counted,
+    label_words,
+    listed,
     local_time,
+    minutes_words,
     percent,
+    reconnections,
     relative_time,
+    rough_duration,
+    signal_strength,
     spoken_duration,
     stopwatch,
 )
@@ -54,6 +62,9 @@ def test_percent(share: float, words: str) -> None:
         (_sensor(None, 49.83), "49.8 Hz"),
         (_sensor(0.1, None), "10 % lost"),
         (_sensor(None, None), ""),
+        (_sensor(0, 1600.04), "nothing lost, 1600 Hz"),
+        (_sensor(0.2, 50).model_copy(update={"loss": 0.02, "effective_rate_hz": 49.81}), "2 % lost, 49.8 Hz"),
+        (_sensor(0.2, 50).model_copy(update={"loss": 0.0}), "nothing lost, 50 Hz"),
     ],
 )
 def test_connection_figures(sensor: Sensor, words: str) -> None:
@@ -66,6 +77,26 @@ def test_connection_figures(sensor: Sensor, words: str) -> None:
 )
 def test_connection_quality(loss_share: float | None, quality: str) -> None:
     assert connection_quality(_sensor(loss_share)) == quality
+
+
+def test_quality_is_that_of_the_last_minute() -> None:
+    assert connection_quality(_sensor(0.0).model_copy(update={"loss": 0.2})) == "Poor connection"
+    assert connection_quality(_sensor(0.2).model_copy(update={"loss": 0.0})) == "Good connection"
+
+
+@pytest.mark.parametrize(
+    ("rssi_dbm", "words"),
+    [(-40, "strong signal"), (-67, "strong signal"), (-68, "fair signal"), (-80, "fair signal"), (-81, "weak signal")],
+)
+def test_signal_strength(rssi_dbm: int, words: str) -> None:
+    assert signal_strength(rssi_dbm) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, "reconnected once"), (2, "reconnected twice"), (7, "reconnected 7 times")]
+)
+def test_reconnections(number: int, words: str) -> None:
+    assert _plain(reconnections(number)) == words
 
 
 @pytest.mark.parametrize(
@@ -86,6 +117,7 @@ def test_spoken_duration(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("ago_s", "words"),
     [
+        (-300, "in the future"),
         (-5, "just now"),
         (1, "just now"),
         (12, "12 s ago"),
@@ -116,3 +148,41 @@ def test_local_time_is_the_readers(instant: datetime, words: str) -> None:
 @pytest.mark.parametrize(("words", "title"), [("push-up", "Push-up"), ("", ""), ("TRX row", "TRX row")])
 def test_as_title(words: str, title: str) -> None:
     assert as_title(words) == title
+
+
+def test_a_label_in_a_sentence_has_its_form_in_brackets() -> None:
+    assert label_words(Label(exercise="push-up", form="incorrect")) == "push-up (incorrect)"
+    assert label_words(Label(exercise="squat")) == "squat"
+    assert label_words(None) == "no label"
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(number, "recording") for number in (0, 1, 2)] == ["0 recordings", "1 recording", "2 recordings"]
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [("", ""), ("a", "a"), ("ab", "a and b"), ("abcd", "a, b, c and d"), ("abcdef", "a, b, c and 3 more")],
+)
+def test_listed(items: str, words: str) -> None:
+    assert listed(items) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(0.44, "0.4 min"), (9.9, "9.9 min"), (12.4, "12 min"), (125.2, "2 h 5 min")]
+)
+def test_minutes_words(minutes: float, words: str) -> None:
+    assert _plain(minutes_words(minutes)) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(20, "less than a minute"), (290, "about 5 min"), (5900, "about 98 min"), (7100, "about 2 h")],
+)
+def test_about_words(seconds: float, words: str) -> None:
+    assert _plain(about_words(seconds)) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(545, "9 min 5 s"), (755, "13 min"), (4_790, "1 h 20 min")])
+def test_rough_duration(seconds: float, words: str) -> None:
+    assert _plain(rough_duration(seconds)) == words

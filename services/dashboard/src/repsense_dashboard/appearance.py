@@ -4,7 +4,7 @@ from typing import Any
 
 __all__ = ["streamlit_config"]
 
-# Colour is kept for meaning (style.css): what surrounds it is ink on paper, and the brand's lime only in the dark.
+# Colour is kept for meaning (base.css): what surrounds it is ink on paper, and the brand's lime only in the dark.
 _LIGHT = {
     "primaryColor": "#1b2430",
     "backgroundColor": "#f4f5f7",

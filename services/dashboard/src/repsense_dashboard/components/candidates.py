@@ -1,7 +1,7 @@
 """What the network hesitates between."""
 
 from repsense_dashboard.api import Candidate, Classification
-from repsense_dashboard.components.markup import icon, text, tone_of_form
+from repsense_dashboard.components.markup import form_icon, text, tone_of_form
 from repsense_dashboard.wording import percent
 
 __all__ = ["candidates_card"]
@@ -24,9 +24,9 @@ def candidates_card(classification: Classification | None) -> str:
 
 def _row(candidate: Candidate) -> str:
     label, share = candidate.label, candidate.probability
-    tone = tone_of_form(label.form)
-    symbol = {"correct": icon("check"), "incorrect": icon("alert"), "neutral": ""}[tone]
-    form = f'<em class="rs-text-{tone}">{symbol}{text(label.form)}</em>' if label.form else ""
+    form = ""
+    if label.form:
+        form = f'<em class="rs-text-{tone_of_form(label.form)}">{form_icon(label.form)}{text(label.form)}</em>'
     return (
         f'<li><span class="rs-candidate"><b>{text(label.exercise)}</b>{form}</span>'
         f'<span class="rs-number">{percent(share)}</span>'

@@ -5,9 +5,9 @@ from datetime import datetime, tzinfo
 from math import ceil
 
 from repsense_dashboard.api import Classification, Live, Sensor
-from repsense_dashboard.components.markup import Icon, icon, simulated_badge, text, tone_of_form
+from repsense_dashboard.components.markup import Icon, form_icon, icon, simulated_badge, text, tone_of_form
 from repsense_dashboard.situation import Situation
-from repsense_dashboard.wording import as_title, local_time, percent, relative_time
+from repsense_dashboard.wording import as_sentence, as_title, local_time, percent, relative_time
 
 __all__ = ["hero"]
 
@@ -49,10 +49,9 @@ def _exercise(classification: Classification, exercise: str, form: str | None, b
     if form is None:
         verdict = ""
     else:
-        symbol = {"correct": icon("check"), "incorrect": icon("alert"), "neutral": ""}[tone]
         # "correct" alone would be read as "the classification is correct".
         words = f"{form} form" if tone != "neutral" else form
-        verdict = f'<div class="rs-verdict">{symbol}<span>{text(as_title(words))}</span></div>'
+        verdict = f'<div class="rs-verdict">{form_icon(form)}<span>{text(as_title(words))}</span></div>'
     sure = ""
     if classification.confidence is not None:
         share = percent(classification.confidence)
@@ -95,14 +94,17 @@ def _message(live: Live, situation: Situation, now: datetime, zone: tzinfo) -> _
     """Return what to say where no exercise is to be seen."""
     sensor = live.sensor
     match situation:
+        case Situation.OFFLINE if sensor.state == "unknown":
+            advice = f"{_since(sensor, now, zone)} So nobody can say whether the sensor is on."
+            return _Message("question", "Not known", advice)
         case Situation.OFFLINE:
             advice = f"{_since(sensor, now, zone)} Switch the sensor on and keep it near its gateway."
             return _Message("power", "Offline", advice)
         case Situation.CONNECTING:
-            reason = _sentence(sensor.state_reason or "the gateway is looking for it")
+            reason = as_sentence(sensor.state_reason or "the gateway is looking for it")
             return _Message("search", "Connecting", f"{reason} Keep the sensor switched on and near.")
         case Situation.PROBLEM:
-            problem = _sentence(sensor.problem or "")
+            problem = as_sentence(sensor.problem or "")
             return _Message("alert", "Not usable", f"{problem} Use another sensor, or a model for what this one sends.")
         case Situation.STALLED:
             return _Message("broken", "No results", "Signals arrive, but results have stopped. Is the preprocessor up?")
@@ -112,14 +114,8 @@ def _message(live: Live, situation: Situation, now: datetime, zone: tzinfo) -> _
 
 def _since(sensor: Sensor, now: datetime, zone: tzinfo) -> str:
     """Return when the sensor was last heard of, and why it went."""
-    reason = f" {_sentence(sensor.state_reason)}" if sensor.state_reason else ""
+    reason = f" {as_sentence(sensor.state_reason)}" if sensor.state_reason else ""
     if sensor.last_sample_at is None:
         return f"It has not sent anything yet.{reason}"
     ago, at = relative_time(sensor.last_sample_at, now), local_time(sensor.last_sample_at, now, zone)
     return f"Last signal {ago}, at {at}.{reason}"
-
-
-def _sentence(words: str) -> str:
-    """Return words of another service as a sentence."""
-    words = words.strip()
-    return as_title(words) + ("" if words.endswith((".", "!", "?")) else ".") if words else ""

@@ -3,12 +3,33 @@
 Names of sensors and activities are made by users: whatever is not a literal of this package goes through `text`.
 """
 
+import re
 from html import escape
 from typing import Literal
 
-__all__ = ["Icon", "form_chip", "icon", "simulated_badge", "text", "tone_of_form"]
+__all__ = ["Icon", "form_chip", "form_icon", "icon", "plain", "simulated_badge", "text", "tone_of_form"]
 
-Icon = Literal["check", "alert", "robot", "pause", "question", "broken", "hourglass", "search", "power", "box", "plug"]
+Icon = Literal[
+    "alert",
+    "box",
+    "broken",
+    "calendar",
+    "check",
+    "hourglass",
+    "info",
+    "key",
+    "pause",
+    "person",
+    "plug",
+    "power",
+    "question",
+    "record",
+    "robot",
+    "search",
+    "trash",
+]
+
+_MARKDOWN = re.compile(r"[\\`*_\[\]:$~<>#^|]")
 
 Tone = Literal["correct", "incorrect", "neutral"]
 
@@ -16,6 +37,14 @@ Tone = Literal["correct", "incorrect", "neutral"]
 def text(value: str) -> str:
     """Return a value as HTML text, safe between tags and in quoted attributes."""
     return escape(value, quote=True)
+
+
+def plain(value: str) -> str:
+    """Return a value for a label of Streamlit's, which would read it as Markdown, so that it stays what it is.
+
+    Options of pills are such labels; those of a selectbox or multiselect are not.
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", value)
 
 
 def icon(name: Icon) -> str:
@@ -36,10 +65,13 @@ def tone_of_form(form: str | None) -> Tone:
     return "incorrect" if form == "incorrect" else "neutral"
 
 
+def form_icon(form: str | None) -> str:
+    """Return the sign of a form; nothing for one that a user invented."""
+    return {"correct": icon("check"), "incorrect": icon("alert"), "neutral": ""}[tone_of_form(form)]
+
+
 def form_chip(form: str | None) -> str:
     """Return the form as icon and word, nothing for an exercise that was taught without."""
     if form is None:
         return ""
-    tone = tone_of_form(form)
-    symbol = {"correct": icon("check"), "incorrect": icon("alert"), "neutral": ""}[tone]
-    return f'<span class="rs-chip rs-chip-{tone}">{symbol}{text(form)}</span>'
+    return f'<span class="rs-chip rs-chip-{tone_of_form(form)}">{form_icon(form)}{text(form)}</span>'

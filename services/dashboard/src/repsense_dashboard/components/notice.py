@@ -1,9 +1,14 @@
 """A page's state that is not data: what is missing, and what to do about it."""
 
-from repsense_dashboard.api import ApiError, ApiUnreachableError
+from http import HTTPStatus
+
+from repsense_dashboard.api import ApiError, ApiProblemError, ApiUnreachableError
 from repsense_dashboard.components.markup import Icon, icon, text
+from repsense_dashboard.wording import as_sentence
 
 __all__ = ["api_error_notice", "no_sensor_notice", "notice"]
+
+_TOO_MANY_KEYS = "too-many-keys"
 
 
 def notice(symbol: Icon, title: str, advice: str, *, commands: tuple[tuple[str, str], ...] = (), foot: str = "") -> str:
@@ -50,4 +55,22 @@ def api_error_notice(error: ApiError) -> str:
             commands=(("make up", "starts everything on this machine"),),
             foot="Trying again",
         )
-    return notice("alert", error.title, error.detail, foot="Trying again")
+    if isinstance(error, ApiProblemError) and (error.status == HTTPStatus.UNAUTHORIZED or error.kind == _TOO_MANY_KEYS):
+        wrong = error.kind in {"key-wrong", _TOO_MANY_KEYS}
+        return notice(
+            "key",
+            "Another key is needed" if wrong else "The service wants a key",
+            f"The dashboard's API_KEY is {'not that of the service' if wrong else 'not set'}. Start the dashboard with "
+            "the key that the service was started with.",
+            commands=(("API_KEY=… repsense-dashboard", "the same for service and dashboard"),),
+            foot="Trying again",
+        )
+    if isinstance(error, ApiProblemError) and error.kind == "database-unavailable":
+        detail = as_sentence(error.detail.removesuffix("; try again"))
+        return notice(
+            "hourglass",
+            "Nothing can be read right now",
+            f"{detail} What the sensors send waits meanwhile, and this page comes back by itself.",
+            foot="Trying again",
+        )
+    return notice("alert", error.title, as_sentence(error.detail), foot="Trying again")

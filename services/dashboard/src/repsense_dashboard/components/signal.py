@@ -8,7 +8,7 @@ from typing import Any
 
 from repsense_dashboard.api import SignalWindow
 
-__all__ = ["arrange_signal"]
+__all__ = ["arrange_charts", "arrange_signal"]
 
 _AXES = ("x", "y", "z")
 
@@ -50,10 +50,32 @@ def arrange_signal(window: SignalWindow, *, seconds: float) -> dict[str, Any]:
     if not window.offsets_s:
         return {"seconds": seconds, "end_s": 0.0, "offsets_s": [], "charts": []}
     end_s = window.offsets_s[-1]
-    steps = [after - before for before, after in pairwise(window.offsets_s)]
-    gap_s = median(steps) * _GAP_SAMPLES if steps else seconds
+    offsets_s, charts = arrange_charts(window.channels, [offset - end_s for offset in window.offsets_s], window.samples)
+    return {
+        "seconds": seconds,
+        "end_s": (window.start_at.timestamp() if window.start_at else 0.0) + end_s,
+        "offsets_s": offsets_s,
+        "charts": charts,
+    }
+
+
+def arrange_charts(
+    channels: Sequence[str], offsets_s: Sequence[float], samples: Sequence[Sequence[float | None]]
+) -> tuple[list[float | None], list[dict[str, Any]]]:
+    """Return a signal's offsets, and the charts of those groups that it has, each with its lines.
+
+    Args:
+        channels: Names; those outside the three groups are left out.
+        offsets_s: Times of the samples, rising.
+        samples: Shape (len(offsets_s), len(channels)).
+
+    Returns:
+        The offsets with None where the signal is interrupted, and charts whose lines have one value per offset.
+    """
+    steps = [after - before for before, after in pairwise(offsets_s)]
+    gap_s = median(steps) * _GAP_SAMPLES if steps else 0.0
     gap_rows = [row for row, step in enumerate(steps, start=1) if step > gap_s]
-    columns = dict(zip(window.channels, zip(*window.samples, strict=True), strict=True))
+    columns = dict(zip(channels, zip(*samples, strict=True), strict=True)) if samples else {}
     charts = []
     for group in _GROUPS:
         lines = [
@@ -63,13 +85,7 @@ def arrange_signal(window: SignalWindow, *, seconds: float) -> dict[str, Any]:
         ]
         if lines:
             charts.append({"title": group.title, "unit": group.unit, "scales": group.scales, "lines": lines})
-    from_newest_s = [offset - end_s for offset in window.offsets_s]
-    return {
-        "seconds": seconds,
-        "end_s": (window.start_at.timestamp() if window.start_at else 0.0) + end_s,
-        "offsets_s": _interrupt(from_newest_s, gap_rows, _OFFSET_DECIMALS),
-        "charts": charts,
-    }
+    return _interrupt(offsets_s, gap_rows, _OFFSET_DECIMALS), charts
 
 
 def _interrupt(values: Sequence[float | None], rows: Sequence[int], decimals: int) -> list[float | None]:

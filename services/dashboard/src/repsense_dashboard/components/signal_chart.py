@@ -5,19 +5,16 @@ fraction of the browser's work.
 """
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import streamlit as st
 
+from repsense_dashboard.components.scripts import script
+
 __all__ = ["signal_chart"]
 
-# Not isolated: it takes its colours and type from style.css like everything else.
-_MOUNT = st.components.v2.component(
-    "repsense_signal",
-    js=files("repsense_dashboard.components").joinpath("signal.js").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
+# Not isolated: it takes its colours and type from base.css like everything else.
+_MOUNT = st.components.v2.component("repsense_signal", js=script("signal.js"), isolate_styles=False)
 
 
 def signal_chart(signal: dict[str, Any], *, key: str) -> None:

@@ -3,23 +3,25 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from repsense_dashboard.api import ApiClient, ApiError, ExerciseSet, Live, Sensor, SignalWindow
+from repsense_dashboard.api import ApiClient, ApiError, ExerciseSet, Fault, Live, Sensor, SignalWindow
 from repsense_dashboard.components.candidates import candidates_card
+from repsense_dashboard.components.form_alarm import form_alarm
 from repsense_dashboard.components.hero import hero
 from repsense_dashboard.components.last_sets import last_sets_card
 from repsense_dashboard.components.markup import simulated_badge
+from repsense_dashboard.components.navigation import page_link
 from repsense_dashboard.components.notice import api_error_notice, no_sensor_notice
 from repsense_dashboard.components.sensor_bar import sensor_bar, sensor_choice
 from repsense_dashboard.components.set_card import beginning_card, idle_card, rest_card, running_set_card
 from repsense_dashboard.components.signal import arrange_signal
 from repsense_dashboard.components.signal_chart import signal_chart
-from repsense_dashboard.situation import SetStopwatch, Situation, tell_situation
+from repsense_dashboard.reader import reader_zone
+from repsense_dashboard.situation import ResultWatch, SetStopwatch, Situation, tell_situation
 
 __all__ = ["show"]
 
@@ -34,6 +36,9 @@ _PATIENCE_S = 3.0
 _SIGNAL_S = 10.0
 _SIGNAL_POINTS = 300
 _N_SETS = 10
+
+# Something wrong with one of these keeps results from coming.
+_PARTS_FOR_RESULTS = frozenset({"database", "broker", "model", "preprocessor"})
 
 # After this long nobody rests any more.
 _LONGEST_REST = timedelta(minutes=15)
@@ -78,6 +83,7 @@ class _Session:
     sets: _Throttled[tuple[ExerciseSet, ...]] = field(default_factory=lambda: _Throttled(_SETS_REFRESH_S))
     has_model: _Throttled[bool] = field(default_factory=lambda: _Throttled(_MODELS_REFRESH_S))
     stopwatch: SetStopwatch = field(default_factory=SetStopwatch)
+    results: ResultWatch = field(default_factory=ResultWatch)
     view: _View | None = None
     answered_s: float = 0.0
     n_refreshes: int = 0
@@ -92,7 +98,7 @@ def show(client: ApiClient) -> None:
 def _refresh(client: ApiClient) -> None:
     session: _Session = st.session_state.setdefault("live", _Session())
     session.n_refreshes += 1
-    # Comes into sight by itself when the next refresh does not replace it (style.css).
+    # Comes into sight by itself when the next refresh does not replace it (base.css).
     st.html(
         f'<div class="rs-lost" data-refresh="{session.n_refreshes}">Connection lost: this is not live any more</div>'
     )
@@ -112,22 +118,31 @@ def _refresh(client: ApiClient) -> None:
 
 def _ask(client: ApiClient, session: _Session) -> _View | None:
     """Return what there is to show of the chosen sensor, None without any sensor."""
-    sensors = session.sensors.get(None, client.list_sensors)
+    sensors = session.sensors.get(None, client.live.list_sensors)
     if not sensors:
         return None
     sensor_id = _chosen_sensor(sensors, session.view)
-    live = client.get_live(sensor_id)
+    live = client.live.get_live(sensor_id)
     has_model = True
     if live.classification is None and live.sensor.state == "online":
-        has_model = session.has_model.get(None, client.has_model)
-    situation = tell_situation(live, has_model=has_model)
+        has_model = session.has_model.get(None, client.live.has_model)
+    is_trouble_known = any(fault.severity == "error" and fault.part in _PARTS_FOR_RESULTS for fault in _faults(client))
+    have_stopped = session.results.have_stopped(live, time.monotonic(), is_trouble_known=is_trouble_known)
+    situation = tell_situation(live, has_model=has_model, have_stopped=have_stopped)
     signal = None
     if situation in _SITUATIONS_WITH_SIGNAL:
-        signal = client.get_signal(sensor_id, seconds=_SIGNAL_S, max_points=_SIGNAL_POINTS)
+        signal = client.live.get_signal(sensor_id, seconds=_SIGNAL_S, max_points=_SIGNAL_POINTS)
     # A set that begins or ends changes the list at once.
     running_set_id = live.running_set.set_id if live.running_set else None
-    sets = session.sets.get((sensor_id, running_set_id), lambda: client.list_sets(sensor_id, limit=_N_SETS))
+    sets = session.sets.get((sensor_id, running_set_id), lambda: client.live.list_sets(sensor_id, limit=_N_SETS))
     return _View(sensors, live, situation, signal, sets)
+
+
+def _faults(client: ApiClient) -> Sequence[Fault]:
+    try:
+        return client.status.faults()
+    except ApiError:
+        return ()
 
 
 def _chosen_sensor(sensors: Sequence[Sensor], view: _View | None) -> str:
@@ -160,15 +175,22 @@ def _remember_choice() -> None:
 
 
 def _draw(view: _View, stopwatch: SetStopwatch) -> None:
-    now, (zone, zone_name) = datetime.now(UTC), _reader_zone()
+    now, reader = datetime.now(UTC), reader_zone()
     live = view.live
     has_choice = len(view.sensors) > 1
+    bar = sensor_bar(live.sensor, now=now, with_name=not has_choice)
+    with st.container(key="live-head", horizontal=True, vertical_alignment="center"):
+        if has_choice:
+            _draw_chooser(view)
+        else:
+            st.html(bar)
+        form_alarm(live.sensor.sensor_id, _present_form(view), key="form-alarm")
     if has_choice:
-        _draw_chooser(view)
-    st.html(sensor_bar(live.sensor, now=now, with_name=not has_choice))
+        st.html(bar)
     with st.container(key="live"):
         with st.container(key="live-hero"):
-            st.html(hero(live, view.situation, now=now, zone=zone))
+            st.html(hero(live, view.situation, now=now, zone=reader.zone))
+            _draw_next_step(view)
         with st.container(key="live-set"):
             st.html(_set_card(view, stopwatch))
         with st.container(key="live-candidates"):
@@ -177,7 +199,21 @@ def _draw(view: _View, stopwatch: SetStopwatch) -> None:
         with st.container(key="live-signal"):
             _draw_signal(view)
         with st.container(key="live-sets"):
-            st.html(last_sets_card(view.sets, now=now, zone=zone, zone_name=zone_name))
+            st.html(last_sets_card(view.sets, now=now, zone=reader.zone, zone_name=reader.name))
+
+
+def _draw_next_step(view: _View) -> None:
+    """Lead to where the network is taught what it does not know."""
+    if view.situation in (Situation.UNSURE, Situation.NO_MODEL):
+        teach = view.situation is Situation.UNSURE
+        with st.container(key="live-next-secondary-link"):
+            page_link("record" if teach else "train", "Teach it this movement" if teach else "Train a model")
+
+
+def _present_form(view: _View) -> str | None:
+    """Return how the exercise is done now, None where there is no exercise."""
+    now = view.live.classification
+    return now.label.form if view.situation is Situation.EXERCISE and now is not None and now.label else None
 
 
 def _draw_signal(view: _View) -> None:
@@ -210,12 +246,3 @@ def _set_card(view: _View, stopwatch: SetStopwatch) -> str:
         if rest < _LONGEST_REST:
             return rest_card(last_set, rest)
     return idle_card(can_start=True)
-
-
-def _reader_zone() -> tuple[tzinfo, str]:
-    name = st.context.timezone or "UTC"
-    try:
-        return ZoneInfo(name), name
-    except (ZoneInfoNotFoundError, ValueError):
-        # A browser may know a newer zone than this machine.
-        return UTC, "UTC"
