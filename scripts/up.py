@@ -3,8 +3,10 @@
 From the environment (each has a default):
   REPSENSE_DATA                                       where data are kept: ./data
   MQTT_PORT MONGODB_PORT API_PORT DASHBOARD_PORT METRICS_PORT
+  DASHBOARD_METRICS_PORT TRAINER_METRICS_PORT         0: none; see docs/monitoring.md
   MODEL_URL                                           onnx:models/bodyweight
   MODELS_DIR                                          where models are trained to: MODEL_URL's folder, or ./models
+  API_HOST API_KEY DASHBOARD_HOST DASHBOARD_PASSWORD  for others than this machine: 0.0.0.0 demands key and password
   SENSOR   what follows `repsense-gateway`: simulator, "replay FILE --rate-hz 2" or "ble ADDRESS"
 """
 
@@ -20,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import honcho.manager
+from database_folder import FolderInUseError, only_user
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
@@ -77,17 +80,27 @@ def main() -> None:
     try:
         environment = _environment()
         _check_ports(environment)
+        with only_user(Path(environment["REPSENSE_DATA"]) / "database"):
+            code = _run(environment)
+    except FolderInUseError as error:
+        sys.exit(f"RepSense: {error}; stop that first, or set REPSENSE_DATA to another folder")
     except CannotStartError as error:
         sys.exit(f"RepSense: {error}")
+    if code in {128 + signal.SIGINT, 128 + signal.SIGTERM}:
+        sys.exit(0)
+    logs = " and ".join(f"{environment['REPSENSE_DATA']}/{log}" for log in _SERVERS.values())
+    sys.exit(f"RepSense: stopped because one of its parts ended, see above; broker and database log to {logs}")
+
+
+def _run(environment: dict[str, str]) -> int | None:
+    """Run every process of the Procfile until one ends or a signal comes; return honcho's code."""
     honcho.manager.KILL_WAIT = _KILL_AFTER_S
     manager = _OrderedManager()
     for name, command in parse_procfile((_ROOT / "Procfile").read_text(encoding="utf-8")).processes.items():
         manager.add_process(name, command, env=environment, cwd=str(_ROOT))
     manager.loop()
-    if manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}:
-        sys.exit(0)
-    logs = " and ".join(f"{environment['REPSENSE_DATA']}/{log}" for log in _SERVERS.values())
-    sys.exit(f"RepSense: stopped because one of its parts ended, see above; broker and database log to {logs}")
+    returncode: int | None = manager.returncode
+    return returncode
 
 
 def _environment() -> dict[str, str]:
@@ -100,9 +113,12 @@ def _environment() -> dict[str, str]:
             raise CannotStartError(msg)
     data = Path(environment.setdefault("REPSENSE_DATA", str(_ROOT / "data"))).absolute()
     environment["REPSENSE_DATA"] = str(data)
-    environment["NATS_STORE"] = str(data / "broker")
+    # The NATS server reads its value as part of the configuration: without quotes it would end at a space.
+    environment["NATS_STORE"] = f'"{data / "broker"}"'
     environment["MQTT_HOST"] = "127.0.0.1"
     environment.setdefault("SENSOR", "simulator")
+    for name in ("DASHBOARD_METRICS_PORT", "TRAINER_METRICS_PORT"):
+        environment.setdefault(name, "0")
     model_url = environment.setdefault("MODEL_URL", f"onnx:{environment.get('MODELS_DIR', 'models')}/bodyweight")
     models = str(Path(model_url.removeprefix("onnx:")).parent) if model_url.startswith("onnx:") else "models"
     environment.setdefault("MODELS_DIR", models)
