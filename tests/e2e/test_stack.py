@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ import numpy as np
 import pymongo
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+from support.browser import find_chromium, launch
 from support.mqtt import Listener, listening
 from support.servers import ROOT
 from support.stack import NativeStack, native_stack
@@ -27,10 +28,12 @@ from repsense.messages import ClassificationMessage, SamplesMessage
 from repsense.topics import SensorTopic, all_sensors_topic
 from repsense_ble_gateway.simulation.person import Person
 
+pytestmark = pytest.mark.alone
+
 MODEL = load_manifest(latest_version(ROOT / "models" / "bodyweight"))
 RATE_HZ = 50.0
 SPEED = 5
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = find_chromium()
 QUANTUM = np.array([9.80665 / 2048] * 3 + [np.radians(2000 / 32768)] * 3 + [0.15] * 3)
 """One step of a RepSense packet, for each channel."""
 
@@ -89,11 +92,8 @@ def watch_live(api: str, events: list[dict[str, Any]]) -> None:
 
 
 def watch_page(url: str, seen: list[str], until: threading.Event) -> None:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed where there is no browser
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    assert CHROMIUM is not None
+    with sync_playwright() as playwright, launch(playwright, CHROMIUM) as browser:
         page = browser.new_page()
         page.goto(url)
         page.wait_for_selector("text=No sensor yet")
@@ -103,7 +103,6 @@ def watch_page(url: str, seen: list[str], until: threading.Event) -> None:
             if not seen or seen[-1] != text:
                 seen.append(text)
             page.wait_for_timeout(200)
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def await_results(stack: NativeStack, n_results: int) -> None:
 
 
 def test_ctrl_c_leaves_nothing_running_and_the_next_start_finds_the_data(tmp_path: Path) -> None:
-    with native_stack(tmp_path) as stack:
+    with native_stack(tmp_path / "with a space") as stack:
         await_results(stack, 3)
         first_run = stack.get("/v1/classifications?limit=500")["items"]
         assert {process.name() for process in stack.processes()} >= {"nats-server", "nx-27017"}
@@ -96,11 +96,31 @@ def test_a_data_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path
     assert "REPSENSE_DATA" in said
 
 
+def test_after_a_power_cut_the_database_takes_no_other_process_for_itself(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "database"
+    database.mkdir(parents=True)
+    (database / "nx-27017.pid").write_text(str(os.getpid()))
+
+    with native_stack(tmp_path) as stack:
+        assert "nx-27017" in {process.name() for process in stack.processes()}
+
+        said = refused(tmp_path)
+
+    in_use = f"{database} is in use by another stack, backup or restore"
+    assert said == f"RepSense: {in_use}; stop that first, or set REPSENSE_DATA to another folder"
+
+
 def test_a_part_that_cannot_start_stops_the_rest_and_says_why(tmp_path: Path) -> None:
     said = refused(tmp_path, SENSOR="replay nowhere.csv")
 
     assert "stopped because one of its parts ended" in said
 
 
-def test_a_model_that_is_not_there_is_said_by_the_part_that_needs_it(tmp_path: Path) -> None:
-    assert "stopped because one of its parts ended" in refused(tmp_path, MODEL_URL="onnx:models/nothing")
+def test_a_model_that_is_not_there_is_said_and_waited_for_by_the_part_that_needs_it(tmp_path: Path) -> None:
+    waiting = "waiting: there is no model that can be used: no model in models/nothing"
+    with native_stack(tmp_path, until=waiting, MODEL_URL="onnx:models/nothing") as stack:
+        assert stack.interrupt() == 0
+
+        log = stack.log.read_text()
+        assert f"preprocessor | WARNING {waiting}" in log
+        assert "Traceback" not in log

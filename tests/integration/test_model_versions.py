@@ -363,6 +363,7 @@ def inference(models: Models, folder: Path) -> Iterator[httpx.Client]:
             "MQTT_URL": "mqtt://127.0.0.1:9",
             "MODEL_URL": models.url,
             "API_PORT": str(port),
+            "API_HEAVY_REQUESTS_PER_MINUTE": "0",
         }
         with (
             process("repsense-inference", folder, port, environment),

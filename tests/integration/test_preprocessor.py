@@ -63,16 +63,19 @@ def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
         }
         preprocessor = running.enter_context(process("repsense-preprocessor", tmp_path, port, environment))
         publish = running.enter_context(publishing(mqtt_server.port))
-        await_subscription(port)
+        # From here on the session exists, and the broker keeps what comes for it.
+        await_any(port, subscribed=0)
         yield Stack(mqtt_server, mongo_server, preprocessor, results, publish)
 
 
-def await_subscription(metrics_port: int) -> None:
-    """From here on the session exists, and the broker keeps what comes for it."""
+def await_any(port: int, **above: float) -> None:
+    """Wait until one of some metrics of the preprocessor is above a value."""
     while True:
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
-            if b"repsense_preprocessor_subscribed 1.0" in answer.read():
-                return
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        values = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+        if any(values[f"repsense_preprocessor_{name}"] > value for name, value in above.items()):
+            return
         time.sleep(0.02)
 
 
@@ -129,6 +132,25 @@ def test_nothing_is_lost_or_doubled_when_the_preprocessor_is_killed(stack: Stack
     stack.send(stream[110:])
     # What was stored in the very moment of the crash may be published no more: the database is what counts.
     while len(stored(stack, "classifications")) < n_windows:
+        time.sleep(0.1)
+
+    assert_stored_as_if_nothing_had_happened(stack, stream)
+
+
+@pytest.mark.parametrize("stack", BROKERS, indirect=True)
+def test_a_stream_of_which_nothing_was_stored_when_the_preprocessor_was_killed_has_its_beginning(stack: Stack) -> None:
+    stream = messages(WORKOUT)
+
+    stack.database.kill()
+    stack.send(stream[:70])
+    # The NATS server sends what had been delivered again only after a while, and what is newer at once.
+    # Where it was about to ask the database for something else, it has begun with none.
+    await_any(stack.preprocessor.port, oldest_waiting_seconds=0.5, queued_messages=69)
+    stack.preprocessor.kill()
+    stack.database.start()
+    stack.preprocessor.start()
+    stack.send(stream[70:])
+    while len(stored(stack, "classifications")) < len(expected(stream).classifications):
         time.sleep(0.1)
 
     assert_stored_as_if_nothing_had_happened(stack, stream)

@@ -12,7 +12,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, NoReturn
 
 import grpc
@@ -33,6 +35,7 @@ from repsense.classifiers.tensorflow_serving import TensorFlowServingClassifier
 from repsense.errors import ClassifierError, ClassifierUnavailableError, ManifestError, ModelVersionGoneError
 from repsense.manifest import ModelManifest, latest_version, load_manifest
 from repsense.messages import SamplesMessage
+from repsense.patience import retry_while_away
 from repsense.topics import SensorTopic, all_sensors_topic, sensor_topic
 
 # isort: split
@@ -331,6 +334,72 @@ def test_a_server_that_hangs_is_unavailable_and_next_time_called_over_a_new_conn
 
     # Over a connection whose other end vanished without a word, every call would end like the first.
     assert len(set(peers)) == 2
+
+
+def test_several_servers_are_called_in_turn() -> None:
+    n_calls = [0, 0]
+
+    def counting(number: int) -> Predict:
+        def predict(_request: PredictRequest, _context: grpc.ServicerContext) -> PredictResponse:
+            n_calls[number] += 1
+            return answer([1 / N_CLASSES] * N_CLASSES, (1, N_CLASSES))
+
+        return predict
+
+    with (
+        scripted(counting(0)) as first,
+        scripted(counting(1)) as second,
+        contextlib.closing(TensorFlowServingClassifier(f"{first},{second}", mean_manifest())) as classifier,
+    ):
+        while 0 in n_calls:
+            classifier.classify(random_windows(classifier.manifest, 1))
+        n_before = n_calls.copy()
+        for _ in range(20):
+            classifier.classify(random_windows(classifier.manifest, 1))
+
+    assert [after - before for after, before in zip(n_calls, n_before, strict=True)] == [10, 10]
+
+
+def test_a_version_is_the_newest_when_every_server_that_answers_has_it() -> None:
+    state = ModelVersionStatus.State.AVAILABLE
+    loaded = [{1, 2}, {1}]
+
+    def has(number: int) -> GetModelStatus:
+        def status(_request: GetModelStatusRequest, _context: grpc.ServicerContext) -> GetModelStatusResponse:
+            statuses = [ModelVersionStatus(version=version, state=state) for version in loaded[number]]
+            return GetModelStatusResponse(model_version_status=statuses)
+
+        return status
+
+    with (
+        scripted(get_model_status=has(0)) as first,
+        scripted(get_model_status=has(1)) as second,
+        contextlib.closing(client.ServedVersions(f"{first},{second},127.0.0.1:{free_port()}", "mean")) as versions,
+    ):
+        assert versions.newest().version == 1
+        loaded[1] = {2}
+        assert versions.newest().version == 2
+        loaded[1] = {3}
+        with pytest.raises(ClassifierUnavailableError, match="mean is ready on all servers"):
+            versions.newest()
+
+
+def test_one_of_two_servers_is_killed_and_no_window_goes_without_an_answer(
+    server: Server, model: Path, onnx: OnnxClassifier, tmp_path: Path
+) -> None:
+    windows = random_windows(onnx.manifest, 4)
+    expected = onnx.classify(windows)
+    with model_server(tmp_path, {"bodyweight": model}) as other:
+        url = f"grpc://127.0.0.1:{server.port},127.0.0.1:{other.port}/bodyweight"
+        for victim in (server, other):
+            with contextlib.closing(open_classifier(url)) as classifier:
+                for n_call in range(100):
+                    # As the services call it: the call that was under way when the server died may have to be repeated.
+                    probabilities = retry_while_away(Event(), "classifier", partial(classifier.classify, windows))
+                    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+                    if n_call == 20:
+                        victim.kill()
+            victim.start()
 
 
 def test_closing_ends_a_call_of_another_thread_as_unavailable() -> None:

@@ -396,23 +396,25 @@ def test_without_being_asked_to_a_worker_puts_nothing_in_use(world: _World) -> N
 
 
 def test_jobs_are_trained_in_turn_also_when_one_fails(world: _World) -> None:
-    selection = '{"subjects": ["nobody"]}'
     names = ["failing", "mistaken", "killed", "quick"]
     for number, name in enumerate(names):
         world.add(name, model_name=name, created_us=_T0 + number)
-    world.add("nobody", selection=selection, created_us=_T0 + 4)
-    world.add("strange", configuration='{"sead": 1}', created_us=_T0 + 5)
+    for number, name in enumerate(("nobody", "unlabelled", "half"), start=4):
+        world.add(name, selection=f'{{"subjects": ["{name}"]}}', created_us=_T0 + number)
+    world.add("strange", configuration='{"sead": 1}', created_us=_T0 + 7)
     world.worker("me")
 
     world.await_state("strange", "failed")
 
-    assert world.job("quick")["state"] == "succeeded"
-    errors = {name: world.job(name)["error"] for name in ("failing", "mistaken", "killed", "nobody", "strange")}
-    assert errors == {
+    assert world.job("quick")["state"] == world.job("half")["state"] == "succeeded"
+    assert "WARNING left out, since they have no label: 1" in world.job("half")["log"]
+    failed = ("failing", "mistaken", "killed", "nobody", "unlabelled", "strange")
+    assert {name: world.job(name)["error"] for name in failed} == {
         "failing": "there is only one label: record another",
         "mistaken": "the training ended unexpectedly with exit code 1: LookupError: a mistake",
         "killed": "the training was killed, most likely because the memory ran out",
-        "nobody": "no recording is selected: import some, or select others",
+        "nobody": "no recording is selected: record or import some, or select others",
+        "unlabelled": "none of the recordings (1) has a label: say what they are",
         "strange": "the job cannot be read: sead: Extra inputs are not permitted",
     }
     assert "ERROR there is only one label: record another" in world.job("failing")["log"]
@@ -550,3 +552,15 @@ def test_a_setting_that_cannot_be_used_is_one_sentence(change: dict[str, str]) -
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
     assert next(iter(change)) in run.stderr
+
+
+def test_jobs_are_deleted_some_time_after_their_end(world: _World) -> None:
+    for job_id in ("old", "new", "running", "queued"):
+        world.add(job_id)
+    for state, ended_us, job_id in (("failed", _T0, "old"), ("succeeded", _T0 + _SECOND, "new")):
+        changed = {"state": state, "ended_us": ended_us}
+        world.documents[TRAINING_JOBS].update_one({"_id": job_id}, {"$set": changed})
+    world.documents[TRAINING_JOBS].update_one({"_id": "running"}, {"$set": {"state": "running"}})
+
+    assert world.queue.delete_ended(_T0 + _SECOND) == 1
+    assert {job["_id"] for job in world.documents[TRAINING_JOBS].find()} == {"new", "running", "queued"}

@@ -11,7 +11,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 __all__ = ["Listener", "connect", "listening", "publishing", "subscribed"]
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
+"""Only so that a failure does not hang."""
 
 
 def connect(client: mqtt.Client, port: int) -> None:

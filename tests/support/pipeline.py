@@ -46,10 +46,13 @@ class MemoryStore:
             self.classifications.setdefault(classification["_id"], classification)
         self.sensors |= outcome.sensors
 
-    def expire_samples(self, before_us: int) -> int:
-        expired = [key for key, document in self.samples.items() if document["first_sample_us"] < before_us]
-        for key in expired:
-            del self.samples[key]
+    def expire(self, collection: str, before_us: int) -> int:
+        if collection == "samples":
+            expired = [key for key, one in self.samples.items() if one["first_sample_us"] < before_us]
+            self.samples = {key: one for key, one in self.samples.items() if key not in expired}
+        else:
+            expired = [key for key, one in self.classifications.items() if one["window_start_us"] < before_us]
+            self.classifications = {key: one for key, one in self.classifications.items() if key not in expired}
         return len(expired)
 
     def sensor(self, sensor_id: str) -> SensorHistory:
@@ -99,11 +102,11 @@ class Driver:
         self.now_s = 0.0
         self.pipeline = Pipeline(manifest or mean_manifest(), store, rules or PipelineRules(), self.now_s)
 
-    def push(self, messages: Iterable[SamplesMessage], seconds: float = 0.2) -> Outcome:
+    def push(self, messages: Iterable[SamplesMessage], seconds: float = 0.2, *, overtaking: bool = False) -> Outcome:
         """Handle one batch as the service does, and store what follows from it."""
         self.now_s += seconds
         outcome = Outcome()
-        tasks = self.pipeline.extract(messages, outcome, self.now_s)
+        tasks = self.pipeline.extract(messages, outcome, self.now_s, overtaking=overtaking)
         waiting = [task for task in tasks if task.needs_classifying]
         if waiting:
             windows = np.stack([task.window.samples for task in waiting if task.window.samples is not None])

@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from repsense.channels import Channel
 from repsense.database import Documents
+from repsense.labels import Label
 from repsense.manifest import ModelManifest
 from repsense.recordings import Recording
 from repsense.registry import ModelRegistry
@@ -34,7 +36,7 @@ _EPOCHS = 3
 
 
 class QuickSteps:
-    """Finds a recording wherever it looks, and trains by name:
+    """Finds a recording wherever it looks but at the subjects "nobody", "unlabelled" and "half", and trains by name:
 
     quick       three epochs
     patient     three epochs, and then one more after the other until there is the file `GO`
@@ -47,9 +49,13 @@ class QuickSteps:
     def find(self, database: Documents, selection: RecordingSelection) -> Sequence[Recording]:
         """See `training_process.Steps`."""
         del database
+        unlabelled = Recording(np.zeros((10, 1), np.float32), (Channel.AX,), 10.0)
+        labelled = replace(unlabelled, label=Label(exercise="squat"))
         if selection.subjects == ("nobody",):
             return []
-        return [Recording(np.zeros((10, 1), np.float32), (Channel.AX,), 10.0)]
+        if selection.subjects == ("unlabelled",):
+            return [unlabelled]
+        return [labelled, unlabelled] if selection.subjects == ("half",) else [labelled]
 
     def train(
         self,

@@ -18,6 +18,7 @@ __all__ = [
     "ROOT",
     "Server",
     "broker",
+    "cluster",
     "database",
     "free_port",
     "model_server",
@@ -28,8 +29,9 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
-_PATIENCE_S = 60.0
-"""TensorFlow alone takes ten seconds to import where others compute at the same time."""
+_PATIENCE_S = 100.0
+"""TensorFlow alone takes a minute to import where twenty others compute at the same time. Less than a test's time, so
+that what a server has written is shown."""
 _PORTS = range(20_000, 32_000)
 """Below those that Linux (from 32768) and macOS (from 49152) give to outgoing connections."""
 
@@ -80,12 +82,23 @@ class Server:
             self.popen = None
 
 
+def _own_ports() -> list[int]:
+    """The ports that this process of the tests gives out, and no other that runs beside it; in any order."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = _PORTS[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return random.sample(ports, len(ports))
+
+
+_own = _own_ports()
+
+
 def free_port() -> int:
-    """A port that nobody uses, and nobody will get by chance before it is listened on.
+    """A port that nobody uses, and nobody will get before it is listened on: each is given out once.
 
     Port 0 would give one of those from which the system also takes the local ends of connections.
     """
-    for port in random.sample(_PORTS, len(_PORTS)):
+    while _own:
+        port = _own.pop()
         with contextlib.suppress(OSError), contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", port))
             return port
@@ -102,13 +115,35 @@ def _running(server: Server) -> Iterator[Server]:
         server.kill()
 
 
-def broker(folder: Path, port: int | None = None) -> contextlib.AbstractContextManager[Server]:
-    """The NATS server with the project's configuration."""
+def broker(
+    folder: Path, port: int | None = None, configuration: str = "nats.conf"
+) -> contextlib.AbstractContextManager[Server]:
+    """The NATS server with one of the project's configurations."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     environment = {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(port), "NATS_STORE": str(folder / "store")}
-    command = [str(BIN / "nats-server"), "-c", "broker/nats.conf"]
+    command = [str(BIN / "nats-server"), "-c", f"broker/{configuration}"]
     return _running(Server(command, environment, folder / "broker.log", port))
+
+
+def cluster(folder: Path, n_servers: int = 3) -> list[Server]:
+    """NATS servers that replicate sessions and messages among them, not started yet."""
+    ports = [free_port() for _ in range(n_servers)]
+    routes = [free_port() for _ in range(n_servers)]
+    servers = []
+    for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {
+            "MQTT_HOST": "127.0.0.1",
+            "MQTT_PORT": str(port),
+            "NATS_STORE": str(folder / f"store-{number}"),
+            "NATS_NAME": f"broker-{number + 1}",
+            "NATS_CLUSTER": f"127.0.0.1:{route}",
+            "NATS_ROUTES": "[{}]".format(", ".join(f'"nats://127.0.0.1:{each}"' for each in routes)),
+        }
+        command = [str(BIN / "nats-server"), "-c", "broker/nats-cluster.conf"]
+        servers.append(Server(command, environment, folder / f"broker-{number}.log", port))
+    return servers
 
 
 def mosquitto(folder: Path) -> contextlib.AbstractContextManager[Server]:

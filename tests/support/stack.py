@@ -32,8 +32,8 @@ class NativeStack:
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _PORTS})
     popen: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start, and wait until the API says that it is ready."""
+    def start(self, until: str = "RepSense is ready") -> None:
+        """Start, and wait until it has said something: by default that the API is ready."""
         ports = {name: str(port) for name, port in self.ports.items()}
         environment = {**os.environ, **ports, "REPSENSE_DATA": str(self.data), **self.environment}
         with self.log.open("ab") as log:
@@ -47,7 +47,7 @@ class NativeStack:
                 start_new_session=True,
             )
         deadline_s = time.monotonic() + _PATIENCE_S
-        while b"RepSense is ready" not in self.log.read_bytes()[said_before:]:
+        while until.encode() not in self.log.read_bytes()[said_before:]:
             if self.popen.poll() is not None or time.monotonic() > deadline_s:
                 message = f"the stack did not start:\n{self.log.read_text(errors='replace')[-4000:]}"
                 raise RuntimeError(message)
@@ -93,12 +93,12 @@ class NativeStack:
 
 
 @contextlib.contextmanager
-def native_stack(folder: Path, **environment: str) -> Iterator[NativeStack]:
-    """A stack that runs until the block ends, whatever happens in it."""
+def native_stack(folder: Path, *, until: str = "RepSense is ready", **environment: str) -> Iterator[NativeStack]:
+    """A stack that runs until the block ends, whatever happens in it; the block begins when it has said something."""
     folder.mkdir(parents=True, exist_ok=True)
     stack = NativeStack(folder / "data", folder / "up.log", environment)
-    stack.start()
     try:
+        stack.start(until)
         yield stack
     finally:
         if stack.popen is not None and stack.popen.poll() is None:
