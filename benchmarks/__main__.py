@@ -9,7 +9,20 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import ablation, accuracy, capacity, footprint, gateway, latency, throughput, yardsticks
+from benchmarks import (
+    ablation,
+    accuracy,
+    capacity,
+    footprint,
+    gateway,
+    history,
+    images,
+    latency,
+    live_page,
+    scaling,
+    throughput,
+    yardsticks,
+)
 
 _QUICK = "--quick"
 _BENCHMARKS: dict[str, Callable[[Path], None]] = {
@@ -18,6 +31,10 @@ _BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "capacity": capacity.run,
     "footprint": footprint.run,
     "accuracy": accuracy.run,
+    "live-page": live_page.run,
+    "history": history.run,
+    "images": images.run,
+    "scaling": scaling.run,
     "throughput": throughput.run,
     "ablation": ablation.run,
     "yardsticks": functools.partial(yardsticks.run, quick=_QUICK in sys.argv),

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,9 @@ BATCH = 10
 """Samples per message: 200 ms."""
 _PEOPLE = 8
 _RECORDED_S = 60.0
+_PATIENCE_S = 60.0
+_MAX_WAITING = 5_000
+"""Publications that the broker has not confirmed: paho looks through all that it holds back at each confirmation."""
 
 
 class Load:
@@ -45,15 +48,16 @@ class Load:
         connect(self._client, port)
         self._client.loop_start()
 
-    def run(self, duration_s: float) -> None:
-        """Publish for so long."""
+    def run(self, duration_s: float, pace: float = 1.0) -> None:
+        """Publish what is sent in so long; with a pace of 0 as fast as the broker takes it."""
         period_s = BATCH / RATE_HZ
         topics = [sensor_topic(sensor_id, SensorTopic.SAMPLES) for sensor_id in self._sensor_ids]
         streams = [f"{sensor_id}-{time.time_ns()}" for sensor_id in self._sensor_ids]
         begin, begin_s = datetime.now(UTC), time.perf_counter()
+        waiting: deque[mqtt.MQTTMessageInfo] = deque()
         for number in range(int(duration_s / period_s)):
             for index, sensor_id in enumerate(self._sensor_ids):
-                due_s = begin_s + (number + index / len(self._sensor_ids)) * period_s
+                due_s = begin_s + (number + index / len(self._sensor_ids)) * period_s * pace
                 wait_s = due_s - time.perf_counter()
                 if wait_s > 0:
                     time.sleep(wait_s)
@@ -65,7 +69,11 @@ class Load:
                     f'"sequence":{number * BATCH},"first_sample_at":"{at.isoformat()}",{batches[number % len(batches)]}'
                 )
                 self.sent_s[sensor_id, number * BATCH] = time.perf_counter()
-                self._client.publish(topics[index], payload, qos=1)
+                waiting.append(self._client.publish(topics[index], payload, qos=1))
+                if len(waiting) > _MAX_WAITING:
+                    waiting.popleft().wait_for_publish(_PATIENCE_S)
+        for message in waiting:
+            message.wait_for_publish(_PATIENCE_S)
 
     def close(self) -> None:
         """Disconnect."""
