@@ -1,5 +1,7 @@
 """From recordings to a model that is live, in a real browser, without leaving the page."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 from services.dashboard.tests import fake_api, fake_training
@@ -88,6 +90,22 @@ def test_from_recordings_to_live_without_leaving_the_page(browser: Browser, dash
     expect(page.locator(".rs-live-since")).to_contain_text("live since")
     page.get_by_role("link", name="Watch it live").click()
     expect(page.locator(".rs-hero")).to_be_visible()
+    page.close()
+
+
+def test_a_menu_says_to_a_screen_reader_whose_it_is(browser: Browser, dashboard_url: str, world: World) -> None:
+    _arrange(world)
+    page = browser.new_page(viewport=_PHONE)
+    page.goto(f"{dashboard_url}/train")
+    menu = page.get_by_role("button", name="What to do with bodyweight 1")
+    expect(menu).to_be_visible(timeout=_PATIENCE_MS)
+    # Everybody else sees three dots.
+    box = menu.bounding_box()
+    assert box is not None
+    assert box["width"] == pytest.approx(64, abs=2)
+    menu.press("Enter")
+    page.get_by_role("button", name="Look at its figures").click()
+    expect(page).to_have_url(re.compile("model="))
     page.close()
 
 

@@ -7,7 +7,7 @@ import re
 from html import escape
 from typing import Literal
 
-__all__ = ["Icon", "form_chip", "form_icon", "icon", "plain", "simulated_badge", "text", "tone_of_form"]
+__all__ = ["Icon", "form_chip", "form_icon", "icon", "plain", "row_label", "simulated_badge", "text", "tone_of_form"]
 
 Icon = Literal[
     "alert",
@@ -45,6 +45,14 @@ def plain(value: str) -> str:
     Options of pills are such labels; those of a selectbox or multiselect are not.
     """
     return _MARKDOWN.sub(r"\\\g<0>", value)
+
+
+def row_label(word: str, row: str) -> str:
+    """Return the label of a button that stands in each row of a list: its word, and for who does not see it the row.
+
+    The style sheet hides what is emphasised in a button.
+    """
+    return f"{word} *{plain(row)}*".lstrip()
 
 
 def icon(name: Icon) -> str:

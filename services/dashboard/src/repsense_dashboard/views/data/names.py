@@ -7,11 +7,11 @@ import streamlit as st
 from repsense_dashboard.api import ApiClient
 from repsense_dashboard.api.labels import StoredLabel
 from repsense_dashboard.api.persons import Belongings, Person
-from repsense_dashboard.components.markup import form_chip, icon, plain, text
+from repsense_dashboard.components.markup import form_chip, icon, plain, row_label, text
 from repsense_dashboard.components.page import Action, Changes, attempt, conflict_notice, empty_state, guarded, say
 from repsense_dashboard.components.seen import as_seen, remember_seen
 from repsense_dashboard.name_edits import LabelEdits, PersonEdits
-from repsense_dashboard.wording import as_title, counted, spoken_duration
+from repsense_dashboard.wording import as_title, counted, label_words, spoken_duration
 
 __all__ = ["belongings_words", "show_names"]
 
@@ -63,7 +63,7 @@ def _show_person(client: ApiClient, edits: PersonEdits, person: Person, seen: Pe
     with st.container(horizontal=True, vertical_alignment="center", key=f"named-person-{person.person_id}"):
         note = f"<em>{text(person.note)}</em>" if person.note else ""
         st.html(_row(text(person.name), note, _amount(person.n_recordings, person.recorded_minutes)))
-        with st.popover("Edit", key=f"edit-person-{person.person_id}"):
+        with st.popover(row_label("Edit", person.name), key=f"edit-person-{person.person_id}"):
             key = f"person-{person.person_id}-{person.version}"
             name = st.text_input("Name", person.name, max_chars=60, key=f"{key}-name").strip()
             words = st.text_input("Note", person.note or "", max_chars=1000, key=f"{key}-note").strip()
@@ -76,7 +76,7 @@ def _show_person(client: ApiClient, edits: PersonEdits, person: Person, seen: Pe
                     edits.describe(person, name=name, note=words or None)
                 st.rerun()
         # Beside the popover and not in it: it would cover the question that follows.
-        if st.button("Delete", key=f"erase-person-{person.person_id}", type="tertiary"):
+        if st.button(row_label("Delete", person.name), key=f"erase-person-{person.person_id}", type="tertiary"):
             _confirm_erasure(client, person)
 
 
@@ -128,7 +128,7 @@ def _show_label(edits: LabelEdits, label: StoredLabel, seen: StoredLabel) -> Non
         note = "<em>no exercise: shown as unknown</em>" if label.background else ""
         title = f"{text(as_title(label.exercise))} {form_chip(label.form)}"
         st.html(_row(title, note, _amount(label.n_recordings, label.minutes)))
-        with st.popover("Edit", key=f"edit-label-{label.label_id}"):
+        with st.popover(row_label("Edit", label_words(label.label)), key=f"edit-label-{label.label_id}"):
             key = f"label-{label.label_id}-{label.version}"
             exercise = st.text_input("Activity", label.exercise, max_chars=60, key=f"{key}-exercise").strip()
             form = st.text_input("Form", label.form or "", max_chars=60, key=f"{key}-form").strip()

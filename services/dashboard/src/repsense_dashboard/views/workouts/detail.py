@@ -10,7 +10,7 @@ import streamlit as st
 from repsense_dashboard.api import ApiClient, ApiProblemError, Label
 from repsense_dashboard.api.workouts import Workout, WorkoutSet, WorkoutTimeline
 from repsense_dashboard.components.label_fields import person_field
-from repsense_dashboard.components.markup import simulated_badge, text
+from repsense_dashboard.components.markup import row_label, simulated_badge, text
 from repsense_dashboard.components.page import Action, attempt, empty_state, say
 from repsense_dashboard.components.pickable import pickable
 from repsense_dashboard.components.set_dialog import set_dialog
@@ -69,7 +69,7 @@ def _show_sets(session: Session, timeline: WorkoutTimeline, zone: ReaderZone) ->
             with st.container(key=f"set-{entry.set_id}-row", horizontal=True, vertical_alignment="center"):
                 st.html(set_row(entry, zone))
                 st.button(
-                    "Change",
+                    row_label("Change", f"{entry.exercise}, {entry.started_at.astimezone(zone.zone):%H:%M}"),
                     key=f"set-{entry.set_id}",
                     type="tertiary",
                     disabled=entry.state == "open",

@@ -10,7 +10,7 @@ import streamlit as st
 from repsense_dashboard.api import ApiClient
 from repsense_dashboard.api.workouts import History, HistoryFilter, HistoryTotal, Workout
 from repsense_dashboard.components.history_charts import show_active_time, show_form
-from repsense_dashboard.components.markup import text
+from repsense_dashboard.components.markup import row_label, text
 from repsense_dashboard.components.page import Action, empty_state
 from repsense_dashboard.components.pickable import pickable
 from repsense_dashboard.components.workout_calendar import calendar_picture
@@ -18,6 +18,7 @@ from repsense_dashboard.components.workout_cards import exercise_list, tiles, wo
 from repsense_dashboard.reader import ReaderZone
 from repsense_dashboard.views.workouts.filters import Filters, ask_filters
 from repsense_dashboard.views.workouts.session import Session
+from repsense_dashboard.wording import local_time
 from repsense_dashboard.workout_history import between, calendar_days, exercise_rows, periods, weeks_in_a_row
 
 __all__ = ["show_overview"]
@@ -160,7 +161,7 @@ def _show_list(client: ApiClient, session: Session, filters: Filters, now: datet
             with st.container(key=f"workout-{workout.workout_id}-row", horizontal=True, vertical_alignment="center"):
                 st.html(workout_row(workout, now, zone))
                 st.button(
-                    "Open",
+                    row_label("Open", local_time(workout.started_at, now, zone.zone)),
                     key=f"workout-{workout.workout_id}",
                     on_click=st.query_params.from_dict,
                     args=({"workout": workout.workout_id},),
