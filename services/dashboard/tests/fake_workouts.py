@@ -346,8 +346,9 @@ def make_year(until: datetime, *, seed: int = 3) -> FakeWorkouts:
         day = (until - timedelta(days=days_ago)).date()
         progress = 1 - days_ago / 364
         holiday = 150 < days_ago < 166
-        for person, weekdays, eagerness in (("Anna", (0, 2, 5), 0.55 + 0.4 * progress), ("Ben", (1, 6), 0.4)):
-            if holiday or day.weekday() not in weekdays or (days_ago and chance.random() > eagerness):
+        # Counted from the end, and not by weekdays: somebody has trained today, whichever day that is.
+        for person, days, eagerness in (("Anna", (0, 3, 5), 0.55 + 0.4 * progress), ("Ben", (1, 6), 0.4)):
+            if holiday or days_ago % 7 not in days or (days_ago and chance.random() > eagerness):
                 continue
             at = datetime.combine(day, time(17, 30), UTC) + timedelta(minutes=chance.gauss(0, 35))
             at = min(at, until - timedelta(minutes=50))

@@ -42,6 +42,7 @@ def _open_section(page: Page, name: str) -> None:
 
 def _select_row(page: Page, row: int) -> None:
     """Tick a row of the table, which is drawn on a canvas."""
+    _settle(page)
     table = page.get_by_test_id("stDataFrame").locator("canvas").first
     expect(table).to_be_visible(timeout=_PATIENCE_MS)
     # Something transparent above the canvas takes the click.

@@ -47,7 +47,8 @@ def test_take_after_take_with_one_thumb_and_the_space_bar(
     expect(page.locator(".rs-clock")).to_have_text(re.compile(r"^[123]$"), timeout=_PATIENCE_MS)
     # Out of the way: nobody leaves a take by a slip of the thumb.
     expect(page.locator(".st-key-nav")).not_to_be_visible()
-    expect(page.locator(".rs-repetitions b")).to_have_text("1", timeout=_PATIENCE_MS)
+    # Every two seconds one more: which of them is seen first depends on the machine.
+    expect(page.locator(".rs-repetitions b")).to_have_text(re.compile(r"^[1-9]$"), timeout=_PATIENCE_MS)
     page.get_by_role("button", name="Stop").click()
 
     # The take is stored before anybody is asked.
@@ -97,7 +98,8 @@ def test_a_sensor_that_drops_out_is_said_and_what_there_is_of_the_take_is_kept(
     _choose(page, "squat")
     page.get_by_role("button", name="Start").click()
     expect(page.locator(".rs-take-recording")).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.locator(".rs-repetitions b")).to_have_text("1", timeout=_PATIENCE_MS)
+    # Every two seconds one more: which of them is seen first depends on the machine.
+    expect(page.locator(".rs-repetitions b")).to_have_text(re.compile(r"^[1-9]$"), timeout=_PATIENCE_MS)
 
     world.keep_times = True
     expect(page.locator(".rs-drop-out")).to_contain_text("dropped out", timeout=_PATIENCE_MS)

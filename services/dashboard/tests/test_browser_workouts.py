@@ -36,11 +36,8 @@ def test_a_year_is_looked_back_on(browser: Browser, dashboard_url: str, world: W
     workouts = _arrange(world)
     page = _open(browser, dashboard_url, _DESKTOP)
     expect(page.get_by_text("times in America/Denver")).to_be_visible()
-    bar = page.locator(".st-key-card-workouts-time svg.marks .mark-rect path").first
-    expect(bar).to_be_visible()
-    box = bar.bounding_box()
-    assert box is not None
-    assert box["width"] > 10
+    bars = ".st-key-card-workouts-time svg.marks .mark-rect path"
+    page.wait_for_function("bars => document.querySelector(bars)?.getBoundingClientRect().width > 10", arg=bars)
     expect(page.locator(".st-key-card-workouts-form svg.marks")).to_be_visible()
 
     # A day of the calendar, by keyboard: the last one, and then one before it.
@@ -55,10 +52,13 @@ def test_a_year_is_looked_back_on(browser: Browser, dashboard_url: str, world: W
     expect(page.locator(".rs-workout")).to_have_count(1)
     page.get_by_role("button", name="All days").click()
     expect(page.locator(".rs-workout")).to_have_count(20)
+    openers = page.locator(".st-key-card-workouts-list").get_by_role("button", name="Open")
+    expect(openers).to_have_count(20)
+    assert len(set(openers.all_text_contents())) == 20, "each says what it opens"
     page.get_by_role("button", name="Older").click()
     expect(page.locator(".rs-workout").nth(20)).to_be_visible()
 
-    page.locator(".st-key-card-workouts-list").get_by_role("button", name="Open").first.click()
+    openers.first.click()
     expect(page.locator(".rs-workout-band").first).to_be_visible()
     page.go_back()
     expect(page.locator(".rs-calendar").first).to_be_visible()
@@ -73,9 +73,13 @@ def test_the_list_stays_where_it_is_when_what_is_above_it_is_drawn(
     _arrange(world)
     page = browser.new_page(viewport=viewport)
     held: list[Route] = []
+    is_late = True
 
     def hold(route: Route) -> None:
-        held.append(route)
+        if is_late:
+            held.append(route)
+        else:
+            route.continue_()
 
     # Charts, and the calendar.
     page.route(re.compile("VegaLite|BidiComponent"), hold)
@@ -86,6 +90,7 @@ def test_the_list_stays_where_it_is_when_what_is_above_it_is_drawn(
     place = workouts.bounding_box()
     assert place is not None
 
+    is_late = False
     for route in held:
         route.continue_()
     expect(page.locator(".st-key-workouts-charts svg.marks")).to_have_count(2, timeout=_PATIENCE_MS)
@@ -97,8 +102,8 @@ def test_the_list_stays_where_it_is_when_what_is_above_it_is_drawn(
 
 
 def _open_newest(page: Page) -> str:
-    # Not by the mouse: while the page grows in its first second, it would meet another one.
-    page.locator(".st-key-card-workouts-list").get_by_role("button", name="Open").first.press("Enter")
+    # By its row: the buttons come after the rows, each when it is ready, and the first one need not be the newest.
+    page.locator("[class*=st-key-workout-]").first.get_by_role("button").press("Enter")
     page.wait_for_url("**/workouts?workout=*")
     return page.url.partition("workout=")[2]
 
@@ -165,7 +170,7 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, dashboard_url: str, wor
     _arrange(world)
     page = _open(browser, dashboard_url, _PHONE)
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") == _PHONE["width"]
-    page.locator(".st-key-card-workouts-list").get_by_role("button", name="Open").first.click()
+    _open_newest(page)
     expect(page.locator(".rs-workout-band").first).to_be_visible()
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") == _PHONE["width"]
     page.close()
