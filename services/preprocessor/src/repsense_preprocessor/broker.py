@@ -36,6 +36,8 @@ _CONNECTIONS = itertools.count(1)
 """Numbers the connections of all sessions of this process."""
 _MAX_IN_FLIGHT = 1_000
 """Publications that may wait for the broker's word at a time; paho's default of 20 would throttle a burst."""
+_FAREWELL_S = 2.0
+"""How long the broker's word for what was published last is waited for at the end, where there is a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class BrokerSession:
         """Which problems were logged since it last worked."""
         self._resumed_s = float("-inf")
         """When the session was last gone on with, by a clock that only runs forward."""
+        self._published: mqtt.MQTTMessageInfo | None = None
+        """What was published last."""
         self._held: set[int] = set()
         """Packet ids of this connection that were received and not acknowledged."""
         self._client = mqtt.Client(
@@ -132,7 +136,15 @@ class BrokerSession:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Disconnect; the broker keeps the session and what arrives for it."""
+        """Disconnect once the broker has what was published; it keeps the session and what arrives for it.
+
+        paho closes the connection while messages still come in, and a broker that then cannot answer may drop what it
+        has not read yet.
+        """
+        if self._published is not None and self._client.is_connected():
+            # It answers in order. What was published while there was no connection cannot be waited for.
+            with contextlib.suppress(RuntimeError, ValueError):
+                self._published.wait_for_publish(_FAREWELL_S)
         self._client.disconnect()
         self._client.loop_stop()
         self._note_subscribed(subscribed=False)
@@ -164,7 +176,7 @@ class BrokerSession:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish at least once; what cannot be sent now waits in memory for the connection."""
-        self._client.publish(topic, payload, qos=_QOS_AT_LEAST_ONCE)
+        self._published = self._client.publish(topic, payload, qos=_QOS_AT_LEAST_ONCE)
 
     def _on_connect(
         self,
