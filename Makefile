@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Of the tests that do not need the machine for themselves: processes at once. They wait half of the time.
 WORKERS ?= 3
-# What fails while it drives a browser or containers is tried once more, and both tries are shown.
+# Brokers, databases, a browser and containers run beside the tests: what fails is tried once more, and both tries are shown.
 AGAIN := --reruns 1 --rerun-show-tracebacks
 MEMBERS := $(wildcard packages/*/pyproject.toml services/*/pyproject.toml)
 CODE := packages services scripts tests benchmarks
@@ -47,7 +47,7 @@ check: .venv/dev ## lint, type-check, and look for known weaknesses of what is l
 	.venv/bin/python scripts/dependencies.py audit --if-possible
 
 test: .venv/dev ## run every test
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" tests services packages --ignore tests/compose
+	.venv/bin/pytest $(AGAIN) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" tests services packages --ignore tests/compose
 	.venv/bin/pytest $(AGAIN) -m alone tests services --ignore tests/compose
 
 test-compose: .venv/dev ## run the stack of docker-compose.yml and break it; brings an engine where there is none
