@@ -7,30 +7,24 @@ from pathlib import Path
 
 import pytest
 from support import servers
+from support.brokers import BROKERS
 from support.secured_broker import Client, SecuredBroker, secured_broker
 
 from repsense.broker import BrokerAddress, BrokerProblemKind
 
-_BROKERS = [
-    pytest.param(
-        "nats",
-        marks=pytest.mark.skipif(not (servers.BIN / "nats-server").exists(), reason="nats-server is not installed"),
-    ),
-    pytest.param("mosquitto", marks=pytest.mark.skipif(servers.MOSQUITTO is None, reason="mosquitto is not installed")),
-]
 _S = "repsense/v1/sensors"
 _G = "repsense/v1/gateways"
 _MARK = f"{_S}/mark/stored"
 """The preprocessor may publish it; what was published before it has come when it comes."""
 
 
-@pytest.fixture(params=_BROKERS, scope="module")
+@pytest.fixture(params=BROKERS, scope="module")
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     with secured_broker(request.param, tmp_path_factory.mktemp(request.param)) as running:
         yield running
 
 
-@pytest.fixture(params=_BROKERS)
+@pytest.fixture(params=BROKERS)
 def fresh_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SecuredBroker]:
     with secured_broker(request.param, tmp_path) as running:
         yield running

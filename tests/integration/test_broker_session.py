@@ -1,13 +1,11 @@
 """The preprocessor's session with a real broker, without the rest of it."""
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from support.brokers import BROKERS, run_broker
 from support.mqtt import listening, publishing
-from support.servers import MOSQUITTO, Server, broker, mosquitto
 
 from repsense.broker import BrokerAddress
 from repsense_preprocessor.broker import BrokerSession
@@ -16,17 +14,9 @@ _N_STOPS = 12
 _N_RESULTS = 100
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        broker,
-        pytest.param(mosquitto, marks=pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")),
-    ],
-)
-def test_what_is_published_right_before_the_end_arrives_although_messages_come_in(
-    tmp_path: Path, start: Callable[[Path], AbstractContextManager[Server]]
-) -> None:
-    with start(tmp_path) as server, listening(server.port, "results/#") as results:
+@pytest.mark.parametrize("kind", BROKERS)
+def test_what_is_published_right_before_the_end_arrives_although_messages_come_in(tmp_path: Path, kind: str) -> None:
+    with run_broker(kind, tmp_path) as server, listening(server.port, "results/#") as results:
         address = BrokerAddress.parse(f"mqtt://127.0.0.1:{server.port}")
         over = threading.Event()
 

@@ -13,17 +13,14 @@ from pathlib import Path
 import numpy as np
 import pymongo
 import pytest
+from support.brokers import BROKERS, run_broker
 from support.models import write_mean_model
 from support.mqtt import Listener, listening
-from support.servers import BIN, MOSQUITTO, Server, broker, database, free_port, mosquitto, process
+from support.servers import BIN, Server, database, free_port, process
 
 from repsense.messages import SamplesMessage
 from repsense.topics import SensorTopic, all_sensors_topic
 
-BROKERS = [
-    "nats",
-    pytest.param("mosquitto", marks=pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")),
-]
 PATIENCE_S = 90.0
 """Only so that a failure does not hang; what the broker lost is sent again after ten seconds at the earliest."""
 Message = tuple[str, int]
@@ -104,8 +101,7 @@ class Stack:
 def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     write_mean_model(tmp_path / "models" / "mean")
     with contextlib.ExitStack() as running:
-        start = {"nats": broker, "mosquitto": mosquitto}[request.param]
-        mqtt_server = running.enter_context(start(tmp_path / "broker"))
+        mqtt_server = running.enter_context(run_broker(request.param, tmp_path / "broker"))
         mongo_server = running.enter_context(database(tmp_path / "database"))
         port = free_port()
         environment = {

@@ -11,19 +11,16 @@ from typing import Any
 
 import pymongo
 import pytest
+from support.brokers import BROKERS, run_broker
 from support.models import write_mean_model
 from support.mqtt import Listener, listening, publishing
 from support.pipeline import Driver, MemoryStore, messages, movement
-from support.servers import MOSQUITTO, Server, broker, database, free_port, mosquitto, process
+from support.servers import Server, database, free_port, process
 
 from repsense.messages import SamplesMessage, StoredMessage
 from repsense.topics import SensorTopic, all_sensors_topic, sensor_topic
 
 WORKOUT = movement([(None, 3), (2, 12), (None, 9), (0, 6), (1, 8), (None, 2)])
-BROKERS = [
-    "nats",
-    pytest.param("mosquitto", marks=pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")),
-]
 
 
 @dataclass
@@ -49,8 +46,7 @@ class Stack:
 def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     write_mean_model(tmp_path / "models" / "mean")
     with contextlib.ExitStack() as running:
-        start = {"nats": broker, "mosquitto": mosquitto}[getattr(request, "param", "nats")]
-        mqtt_server = running.enter_context(start(tmp_path / "broker"))
+        mqtt_server = running.enter_context(run_broker(getattr(request, "param", "nats"), tmp_path / "broker"))
         mongo_server = running.enter_context(database(tmp_path / "database"))
         results = running.enter_context(listening(mqtt_server.port, all_sensors_topic(SensorTopic.CLASSIFICATION)))
         port = free_port()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import servers
+from support.brokers import BROKERS
 from support.secured_broker import Client, SecuredBroker, secured_broker
 
 from repsense.broker import BrokerAddress
@@ -23,13 +23,6 @@ from repsense_inference.live import BrokerListener, LiveHub
 from repsense_inference.metrics import Metrics
 from repsense_preprocessor.broker import BrokerSession
 
-_BROKERS = [
-    pytest.param(
-        "nats",
-        marks=pytest.mark.skipif(not (servers.BIN / "nats-server").exists(), reason="nats-server is not installed"),
-    ),
-    pytest.param("mosquitto", marks=pytest.mark.skipif(servers.MOSQUITTO is None, reason="mosquitto is not installed")),
-]
 _LONGEST_S = 60.0
 """Only so that a failure does not hang."""
 _PROBLEMS = {
@@ -38,7 +31,7 @@ _PROBLEMS = {
 }
 
 
-@pytest.fixture(params=_BROKERS)
+@pytest.fixture(params=BROKERS)
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SecuredBroker]:
     with secured_broker(request.param, tmp_path) as running:
         yield running

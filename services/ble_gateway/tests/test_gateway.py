@@ -14,6 +14,7 @@ import aiomqtt
 import numpy as np
 import pytest
 from support import servers
+from support.brokers import BROKERS, run_broker
 from support.servers import Server
 
 from repsense.broker import BrokerAddress
@@ -31,10 +32,6 @@ from repsense_ble_gateway.spool import SpoolError
 _LONGEST_S = 60.0
 """Only so that a failure does not hang; nothing is asserted about time."""
 _GATEWAY = gateway_status_topic("attic")
-_BROKERS = [
-    "nats",
-    pytest.param("mosquitto", marks=pytest.mark.skipif(servers.MOSQUITTO is None, reason="mosquitto is not installed")),
-]
 
 
 @pytest.fixture
@@ -300,10 +297,9 @@ def test_nothing_is_lost_while_the_broker_restarts(broker: Server) -> None:
     _run(scenario)
 
 
-@pytest.mark.parametrize("kind", _BROKERS)
+@pytest.mark.parametrize("kind", BROKERS)
 def test_what_the_broker_did_not_take_is_sent_in_order_by_the_next_gateway(kind: str, tmp_path: Path) -> None:
-    start = {"nats": servers.broker, "mosquitto": servers.mosquitto}[kind]
-    with start(tmp_path / "broker") as broker:
+    with run_broker(kind, tmp_path / "broker") as broker:
 
         async def scenario() -> None:
             async with _reader(broker, "reader"):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from playwright.sync_api import Page, expect
 from support.servers import free_port
 
 from repsense_dashboard.appearance import streamlit_config
@@ -76,3 +77,8 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", url: str) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def settle(page: Page, timeout_ms: float) -> None:
+    """Wait until a page is drawn to its end: what is clicked before acts on what was there before."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=timeout_ms)

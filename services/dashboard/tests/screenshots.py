@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from services.dashboard.tests import fake_api
-from services.dashboard.tests.browser import serve_dashboard
+from services.dashboard.tests.browser import serve_dashboard, settle
 from services.dashboard.tests.fake_api import World
 from services.dashboard.tests.scenes import Scene
 from support.browser import find_chromium, launch
@@ -99,7 +99,7 @@ def _wait_until_calm(page: Page) -> None:
     page.evaluate("() => document.fonts.ready")
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=_PATIENCE_MS)
     expect(page.locator(".stVegaLiteChart:not(:has(svg))")).to_have_count(0, timeout=_PATIENCE_MS)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=_PATIENCE_MS)
+    settle(page, _PATIENCE_MS)
     page.wait_for_function(
         "() => Number(document.querySelector('[data-refresh]')?.dataset.refresh ?? 3) >= 3", timeout=_PATIENCE_MS
     )

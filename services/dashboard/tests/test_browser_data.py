@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 from services.dashboard.tests import fake_api
+from services.dashboard.tests.browser import settle
 from services.dashboard.tests.fake_api import World
 from services.dashboard.tests.fake_recordings import FakeRecordings, show_dataset
 from support.browser import find_chromium
@@ -42,16 +43,11 @@ def _open_section(page: Page, name: str) -> None:
 
 def _select_row(page: Page, row: int) -> None:
     """Tick a row of the table, which is drawn on a canvas."""
-    _settle(page)
+    settle(page, _PATIENCE_MS)
     table = page.get_by_test_id("stDataFrame").locator("canvas").first
     expect(table).to_be_visible(timeout=_PATIENCE_MS)
     # Something transparent above the canvas takes the click.
     table.click(position={"x": 16, "y": 36 + 44 * row + 22}, force=True)
-
-
-def _settle(page: Page) -> None:
-    """Wait until the page is drawn to its end: what is clicked before acts on what was there before."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=_PATIENCE_MS)
 
 
 def _all(fake: FakeRecordings, exercise: str) -> list[str]:
@@ -81,7 +77,7 @@ def test_recordings_are_chosen_relabelled_looked_at_and_deleted_with_a_way_back(
     expect(page.locator(".rs-message-good")).to_contain_text("Undone", timeout=_PATIENCE_MS)
     assert len(_all(dataset, "rest")) == n_rest
 
-    _settle(page)
+    settle(page, _PATIENCE_MS)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete").click()
     expect(page.locator(".rs-last-change")).to_have_text("2 recordings deleted", timeout=_PATIENCE_MS)
@@ -177,7 +173,7 @@ def test_names_to_choose_from_are_shown_and_kept_as_they_are(page: Page, dataset
 
 def test_where_the_keyboard_is_can_be_seen(page: Page) -> None:
     expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible(timeout=_PATIENCE_MS)
-    _settle(page)
+    settle(page, _PATIENCE_MS)
     page.keyboard.press("Tab")
     for field, ring in (
         (page.get_by_role("combobox", name="Activity"), "[data-rac]:has(> input:focus)"),
@@ -204,7 +200,7 @@ def test_nothing_is_wider_than_a_phone(
     page = browser.new_page(viewport=_PHONE)
     page.goto(f"{dashboard_url}/data?section={section}")
     expect(page.get_by_role("tab", name=section)).to_have_attribute("aria-selected", "true", timeout=_PATIENCE_MS)
-    _settle(page)
+    settle(page, _PATIENCE_MS)
     if section == "Recordings":
         _select_row(page, 0)
         expect(page.locator(".rs-editor canvas")).to_be_visible(timeout=_PATIENCE_MS)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from services.dashboard.tests import fake_api
+from services.dashboard.tests.browser import settle
 from services.dashboard.tests.fake_api import World
 from services.dashboard.tests.fake_workouts import FakeWorkouts, make_year
 from support.browser import find_chromium
@@ -86,7 +87,7 @@ def test_the_list_stays_where_it_is_when_what_is_above_it_is_drawn(
     page.goto(f"{dashboard_url}/workouts")
     workouts = page.locator(".st-key-card-workouts-list")
     expect(workouts).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=_PATIENCE_MS)
+    settle(page, _PATIENCE_MS)
     place = workouts.bounding_box()
     assert place is not None
 
